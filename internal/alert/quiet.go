@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -43,6 +44,9 @@ func silencedBy(inEffect map[string]*wire.Silenced, of Subject, now time.Time) (
 	}
 	look(wire.SilenceAll)
 	look(of.Key)
+	if parent := strings.LastIndexByte(of.Key, '/'); parent > 0 { // source/boiler of source/boiler/1
+		look(of.Key[:parent])
+	}
 	if of.Upstream != "" {
 		look(wire.UpstreamKey(of.Upstream))
 	}

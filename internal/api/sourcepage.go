@@ -48,7 +48,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	if _, ok := definition.Spec.(kind.Pushed); ok {
 		f.Send = a.sendCommand(r, definition)
 	}
-	f.Inputs, f.Uses = a.related(definition)
+	a.relate(&f, definition)
 	var err error
 	if f.Availability, f.Polls, err = a.pastOf(r.Context(), name, now); err != nil {
 		a.logPast(r, err)
@@ -76,8 +76,9 @@ func (a *API) newestSource(topic *sse.Topic) (s wire.Source) {
 	return s
 }
 
-// related returns the sources that one is computed from, and those that are computed from it, the worst first.
-func (a *API) related(of *config.Source) (inputs, uses []views.Named) {
+// relate adds the sources that one is computed from, those that are computed from it, and those that it is split into, or is
+// one of.
+func (a *API) relate(f *views.SourceFacts, of *config.Source) {
 	named := func(s *config.Source) views.Named {
 		n := views.Named{Name: s.Name, Title: s.Title}
 		if topic := a.deps.Sources.Topic(s.Name); topic != nil {
@@ -91,13 +92,18 @@ func (a *API) related(of *config.Source) (inputs, uses []views.Named) {
 	}
 	for _, s := range a.deps.Config().Sources {
 		if slices.Contains(names, s.Name) {
-			inputs = append(inputs, named(s))
+			f.Inputs = append(f.Inputs, named(s))
+		}
+		if s.SplitFrom != "" && s.SplitFrom == of.Name {
+			f.Rows = append(f.Rows, named(s))
+		}
+		if of.SplitFrom != "" && of.SplitFrom == s.Name {
+			f.RowOf = append(f.RowOf, named(s))
 		}
 		if c, ok := s.Spec.(kind.Computed); ok && slices.Contains(c.Inputs(), of.Name) {
-			uses = append(uses, named(s))
+			f.Uses = append(f.Uses, named(s))
 		}
 	}
-	return inputs, uses
 }
 
 // pastOf returns how available a source was, and its newest polls.

@@ -162,6 +162,9 @@ type Source struct {
 	AtMost     time.Duration // of a subscription: the minimum time between two messages that count; 0: all count
 	Show       Show
 	Alert      *Alert // nil: none
+
+	Split     *Split // what makes sources of the rows of what this one gets; nil: nothing. Its value is their number then
+	SplitFrom string // the name of the split source of which this is one of a row; empty: it is none
 }
 
 // Polled reports whether s is polled, rather than computed or subscribed to.
@@ -243,7 +246,11 @@ type Quiet struct {
 
 // Variables are those that the expressions on the raw value of s use.
 func (s *Source) Variables() (names []string) {
-	for _, f := range s.Pick {
+	fields := s.Pick
+	if s.Split != nil {
+		fields = s.Split.Rows.Pick
+	}
+	for _, f := range fields {
 		for _, use := range f.Expr.Uses() {
 			if !slices.Contains(names, use.Name) {
 				names = append(names, use.Name)

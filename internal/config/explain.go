@@ -53,6 +53,7 @@ func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 			if s.Alert != nil || own.Get("alert") != nil {
 				all = append(all, grammar.Explain("", key, builtIn, own, defaults)...)
 			}
+		case k.Name() == "split" && s.Split == nil:
 		case i < pace:
 			all = append(all, grammar.Explain("", key, builtIn, own)...)
 		case s.Polled():

@@ -134,7 +134,16 @@ func isTold(severity config.Severity, repeat config.Repeat, notify []*config.Not
 
 // plain is c without its compiled expressions, which hold functions.
 func plain(c *config.Config) *config.Config {
+	all := slices.Clone(c.Sources)
 	for _, s := range c.Sources {
+		if split := s.Split; split != nil {
+			split.Each, split.Name, split.Title, split.Section = nil, nil, nil, nil
+			spec := split.Rows.Spec.(*config.RowSpec)
+			spec.Each, spec.NameBy = nil, nil
+			all = append(all, split.Rows)
+		}
+	}
+	for _, s := range all {
 		if computed, ok := s.Spec.(*from.Source); ok {
 			computed.Combine = nil
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 )
@@ -42,6 +43,18 @@ func (u *Upstream) String() string { return "upstream " + grammar.Quote(u.Name) 
 // String returns the kind and the name of s.
 func (s *Source) String() string { return "source " + grammar.Quote(s.Name) }
 
+// String returns what it is.
+func (s *Split) String() string { return "a split" }
+
+// MarshalText returns what String does.
+func (s *Split) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String returns what Describe does.
+func (s *RowSpec) String() string { return s.Describe() }
+
+// MarshalText returns what String does.
+func (s *RowSpec) MarshalText() ([]byte, error) { return []byte(s.Describe()), nil }
+
 // String returns the kind and the name of j.
 func (j *Job) String() string { return "job " + grammar.Quote(j.Name) }
 
@@ -66,11 +79,12 @@ func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 // MarshalText returns what String does.
 func (j *Job) MarshalText() ([]byte, error) { return []byte(j.String()), nil }
 
-// Source returns the source with the given name. The error suggests one.
+// Source returns the source with the given name; of one that is a row's, as far as the name tells, the split source. The
+// error suggests one.
 func (c *Config) Source(name string) (*Source, error) {
 	var known []string
 	for _, s := range c.Sources {
-		if s.Name == name {
+		if s.Name == name || s.Split != nil && name[:max(0, strings.LastIndexByte(name, '/'))] == s.Name {
 			return s, nil
 		}
 		known = append(known, s.Name)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,6 +25,11 @@ func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 			}
 			if byName[n.Value()] != nil {
 				at[s] = append(at[s], n)
+				continue
+			}
+			if split := byName[n.Value()[:max(0, strings.LastIndexByte(n.Value(), '/'))]]; split != nil && split.Split != nil {
+				n.Problem(fmt.Sprintf("whether there is a source %s is known only at run time: %s is split",
+					grammar.Quote(n.Value()), split.Name), "name a source of this file")
 				continue
 			}
 			others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })

@@ -18,6 +18,7 @@ type sourceDraft struct {
 	sections []kind.Section // of all kinds
 	inputs   []*grammar.Node
 	alert    Alert // if it has one
+	split    Split // if it has that
 	unpolled bool  // it is of a kind that is not polled
 }
 
@@ -41,6 +42,11 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 		grammar.Func("pick",
 			"what to take from the value: one result, or an object of named results",
 			pickShape, func(v *grammar.Node) { s.Pick = r.readPick(v, where) }).Also("select fields jq extract"),
+		grammar.Section("split",
+			"make a source of each row of the answer. `pick`, `deadband`, `show` and `alert` are then of these. See "+
+				"[Many from one](#many-from-one)",
+			"split of "+where, splitKeys(&d.split)).Without(r.kindsThat(func(k kind.Kind) bool { return k.Computes })...).
+			Also("foreach for_each rows"),
 		grammar.Section("show", "how the page presents the value", "show of "+where, showKeys(&s.Show)),
 		grammar.Func("deadband",
 			"how far a number must move to count as changed: one threshold for every picked number, or one per "+
@@ -118,7 +124,7 @@ var pickShape = grammar.Either(grammar.ALine, grammar.Shape{"type": "object", "a
 // source reads one entry of sources.
 func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	where := "source " + grammar.Quote(e.Name)
-	d := &sourceDraft{Source: &Source{Name: e.Name, Title: e.Name}, pace: defaults, alert: r.alerts.source}
+	d := &sourceDraft{Source: &Source{Name: e.Name, Title: e.Name}, pace: defaults, alert: r.alerts.source, split: Split{Forget: defaultForget}}
 	s, n := d.Source, e.Value
 	n.Read(where, r.sourceKeys(d, where))
 	checkKind(e, where, "poll", r.kindNames()...)
@@ -136,6 +142,7 @@ func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 		r.ofKind(d, n)
 	}
 	r.alertOf(d, n, where)
+	r.splitOf(d, n)
 	return d
 }
 

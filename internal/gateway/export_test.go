@@ -273,3 +273,12 @@ func (g Gateway) RunsHere(id string) bool {
 	part, err := g.outputs.Runs.Output(context.Background(), id, 0, 0)
 	return err == nil && part.Size > 0
 }
+
+// Refresh has sources polled at once.
+func (g Gateway) Refresh(t testing.TB, names []string) {
+	for _, name := range names {
+		if _, err := g.sources.Refresh(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

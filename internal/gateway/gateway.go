@@ -110,6 +110,7 @@ type gateway struct {
 	pushes       *idempotency.Keys[access.Identity, bool] // of values that were sent to sources here: whether they counted
 	jobs         *jobs.Service
 	parts        parts
+	derived      *derived
 	loader       *loader
 	guard        *access.Guard
 	auditLog     *audit.Log
@@ -243,7 +244,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g.loader = &loader{
 		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-		each: g.each, atWork: g.cfg.Load(), storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged,
+		derived: g.derived, atWork: g.cfg.Load(), storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged,
 		configured: g.configured,
 	}
 	g.loader.open()

@@ -49,7 +49,7 @@ type loader struct {
 
 	configured func(*config.Config, *config.Files) // is told which configuration is at work
 
-	each *each // nil: there are no other replicas
+	derived *derived
 
 	storeError   func() error    // why state cannot be stored now
 	storeChanged <-chan struct{} // gets a value when that begins and when it is over
@@ -60,7 +60,7 @@ type loader struct {
 	busy    chan struct{}
 	files   *config.Files  // nil: the configuration is in no file
 	current *config.Config // the one at work, as the files say
-	atWork  *config.Config // with the sources of each replica
+	atWork  *config.Config // with the sources that are derived from it
 	state   wire.Config
 }
 
@@ -100,10 +100,6 @@ func (l *loader) run(ctx context.Context) {
 		look = timer.C
 	}
 	reload := l.options.Reload
-	var replicas <-chan struct{}
-	if l.each != nil {
-		replicas = l.each.changed
-	}
 	var seen grammar.Sum // what the files held when they were last found changed
 	for {
 		select {
@@ -117,8 +113,8 @@ func (l *loader) run(ctx context.Context) {
 			_, _ = l.reload(ctx, audit.Program(), false) // it has said itself what came of it
 		case <-l.storeChanged:
 			l.tellStore(ctx)
-		case <-replicas:
-			l.spread(ctx)
+		case <-l.derived.changed:
+			l.derive(ctx)
 		case <-look:
 			next := l.options.Look
 			switch now, changed := l.look(ctx); {
@@ -252,7 +248,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config, id string) (*rec
 	if err := config.CheckListen(l.addr, cfg); err != nil {
 		return nil, err
 	}
-	diff, err := l.put(ctx, l.each.expand(cfg, id))
+	diff, err := l.put(ctx, l.derived.expand(cfg, id))
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +291,7 @@ func (l *loader) put(ctx context.Context, cfg *config.Config) (*reconcile.Differ
 	}
 	c.Finish(rest)
 	l.atWork = cfg
+	l.derived.atWork(cfg)
 	diff := c.Difference()
 	return &diff, nil
 }

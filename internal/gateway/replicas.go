@@ -25,7 +25,6 @@ type sharing struct {
 	outputs  *replica.Runs    // is the archive of runs, with what was printed at other replicas
 	watched  *watched         // tells the others which sources are watched here
 	telling  *sharedEvents    // tells the others of events
-	each     *each            // knows of which replicas there are sources of their own
 
 	unanswer   func()             // ends the answers to other replicas
 	copying    *lifecycle.Service // completes the past by that of other replicas
@@ -57,19 +56,18 @@ func (g *gateway) openReplica(live context.Context, name string, opts Options) (
 	return err
 }
 
-// join makes this process one of the replicas, with a configuration whose files are identified by id, and returns that with
-// the sources of each replica.
+// join makes this process one of the replicas, if there may be others, with a configuration whose files are identified by id,
+// and returns that with the sources that are derived from it.
 func (g *gateway) join(live context.Context, cfg *config.Config, id string) (_ *config.Config, err error) {
-	if g.replica == nil {
-		return cfg, nil
+	if g.replica != nil {
+		if err = g.replica.Join(live, id, zoneOf(cfg, g.zone)); err != nil {
+			return nil, err
+		}
 	}
-	if err = g.replica.Join(live, id, zoneOf(cfg, g.zone)); err != nil {
+	if g.derived, err = openDerived(live, g.replica, g.store, cfg); err != nil {
 		return nil, err
 	}
-	if g.each, err = openEach(live, g.replica, g.store); err != nil {
-		return nil, err
-	}
-	return g.each.expand(cfg, id), nil
+	return g.derived.expand(cfg, id), nil
 }
 
 // mine returns what tells which units this process should work on, nil for all.
@@ -168,6 +166,6 @@ func (g *gateway) endSharing() {
 	g.records.Close()
 	g.sessions.records.Close()
 	g.watched.close()
-	g.each.close()
+	g.derived.close()
 	g.replica.Close()
 }

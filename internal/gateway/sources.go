@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
@@ -24,6 +25,7 @@ func (g *gateway) newSources() *sources.Service {
 		Samples:   g.past.samples,
 		Spans:     g.past.spans,
 		Mine:      g.mine(),
+		Rows:      func(source string, rows []config.Row) { g.derived.setRows(source, rows) },
 		Changed:   g.journal.SourceChanged,
 		ClockSet:  func() { g.jobs.ClockSet(); g.alerts.ClockSet() },
 		Observer:  g.observer.Sources,

@@ -20,7 +20,7 @@ const (
 // picked: its value is all there is. Answer may be called from any goroutine.
 func (svc *Service) Answer(name string) (answer string, known bool) {
 	s := svc.find(name)
-	if s == nil || !s.owned.Load() || len(s.Pick) == 0 {
+	if s == nil || !s.owned.Load() || len(s.Pick) == 0 && s.Split == nil {
 		return "", false
 	}
 	s.answerUntil.Store(new(svc.deps.Clock.Now().Add(answerFor)))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
@@ -32,19 +34,42 @@ func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.
 	key := func(c *config.Source) string { return wire.SourceKey(c.Name) }
 	same := func(p *poller, c *config.Source) bool { return config.Same(p.Source, c) }
 	c := &change{svc: svc, Diff: reconcile.Of(svc.all(), cfg.Sources, key, same, svc.newPoller), unlock: unlock}
-	for _, p := range c.Fresh {
-		if _, changed := c.Replaced(p); changed || !svc.isMine(p.Source) {
-			continue
+	var failed atomic.Pointer[error]
+	atOnce(c.Fresh, func(p *poller) {
+		if _, changed := c.Replaced(p); changed || !svc.isMine(p.Source) || failed.Load() != nil {
+			return
 		}
-		if p.claim, p.left, err = snapshot.ClaimOrAdopt(ctx, svc.deps.Store, p.key, snapshot.ClaimOptions{}); err != nil {
-			c.Withdraw(context.WithoutCancel(ctx))
-			return nil, fmt.Errorf("claim %s: %w", p.key, err)
-		}
-		if p.claim == nil {
+		var err error
+		p.claim, p.left, err = snapshot.ClaimOrAdopt(ctx, svc.deps.Store, p.key, snapshot.ClaimOptions{})
+		switch {
+		case err != nil:
+			failed.Store(new(fmt.Errorf("claim %s: %w", p.key, err)))
+		case p.claim == nil:
 			p.log.Info("another process polls the source, so it is not polled here")
 		}
+	})
+	if err := failed.Load(); err != nil {
+		c.Withdraw(context.WithoutCancel(ctx))
+		return nil, *err
 	}
 	return c, nil
+}
+
+// maxAtOnce is how many topics are taken, released or ended at once: a store can write several together.
+const maxAtOnce = 32
+
+// atOnce calls do with all of a list, some of them at once, and returns when that is done.
+func atOnce[T any](list []T, do func(T)) {
+	var doing sync.WaitGroup
+	slots := make(chan struct{}, maxAtOnce)
+	for _, one := range list {
+		slots <- struct{}{}
+		doing.Go(func() {
+			defer func() { <-slots }()
+			do(one)
+		})
+	}
+	doing.Wait()
 }
 
 // Difference implements [reconcile.Change].
@@ -79,6 +104,7 @@ func (c *change) Apply() {
 		inputs[s.Name], s.uses = s, nil
 	}
 	for _, s := range c.Next {
+		s.join(inputs)
 		for _, name := range s.from {
 			s.uses = append(s.uses, inputs[name])
 		}
@@ -112,14 +138,14 @@ func (c *change) Finish(ctx context.Context) {
 	if c.isMove {
 		c.svc.giveUp(ctx, left)
 	}
-	for _, s := range c.Gone {
+	atOnce(c.Gone, func(s *poller) {
 		if s.claim == nil {
-			continue // it is up to the owner
+			return // it is up to the owner
 		}
 		if err := s.claim.Finish(ctx, s.encode(wire.Source{State: wire.SourceRemoved}), 0); err != nil {
 			c.svc.deps.Log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
 		}
-	}
+	})
 }
 
 // Withdraw implements [reconcile.Change].

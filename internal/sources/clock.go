@@ -45,7 +45,7 @@ func (svc *Service) followClock(internal *smartpoll.Internal) {
 	if gap {
 		var evaluateFrom time.Time
 		for _, s := range sources {
-			if s.from == nil {
+			if s.from == nil && s.parent == nil {
 				s.wake(internal, now, max(ahead, 0))
 				evaluateFrom = latest(evaluateFrom, s.evaluateFrom)
 			}
@@ -54,6 +54,10 @@ func (svc *Service) followClock(internal *smartpoll.Internal) {
 			if s.from != nil {
 				s.ageBy(max(ahead, 0))
 				s.evaluateFrom = evaluateFrom
+			}
+			if s.parent != nil {
+				s.ageBy(max(ahead, 0))
+				s.evaluateFrom = s.parent.evaluateFrom
 			}
 			if s.StaleAfter > 0 && s.published.State == wire.SourceOK && s.claim != nil {
 				internal.Schedule(staleKey(s.key), s.staleIn(now))

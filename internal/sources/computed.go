@@ -92,10 +92,10 @@ func (s *poller) oldestNeeded() *poller {
 // staleReason says that no poll has renewed the value of s in time.
 func (s *poller) staleReason() string {
 	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
-	switch {
-	case s.isPushed():
+	switch by := s.origin(); {
+	case by.isPushed():
 		text = fmt.Sprintf("nothing has come for %v", s.StaleAfter)
-	case s.subscription != nil:
+	case by.subscription != nil:
 		text = fmt.Sprintf("no message for %v", s.StaleAfter)
 	}
 	if s.oldestInput != "" {

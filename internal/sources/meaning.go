@@ -24,6 +24,9 @@ func (s *poller) meaning() string {
 	if spec, ok := s.Spec.(kind.Meant); ok {
 		fmt.Fprintf(hash, " %q", spec.Meaning())
 	}
+	if s.Split != nil {
+		fmt.Fprint(hash, " the number of rows")
+	}
 	for _, field := range s.Pick {
 		fmt.Fprintf(hash, "\n%q %q", field.Name, field.Expr.String())
 	}

@@ -140,31 +140,21 @@ func (svc *Service) fillAll(ctx context.Context) {
 	}
 }
 
-// maxAtOnce is how many topics are taken or released at once: a store can write several together.
-const maxAtOnce = 32
-
 // fillSome finds owners for topics, and returns those for which that has failed.
 func (svc *Service) fillSome(ctx context.Context, list []snapshot.Entry) (again []snapshot.Entry, failed error) {
 	var mu sync.Mutex // guards the results and taken
 	taken := 0
-	var filling sync.WaitGroup
-	slots := make(chan struct{}, maxAtOnce)
-	for _, e := range list {
-		slots <- struct{}{}
-		filling.Go(func() {
-			defer func() { <-slots }()
-			isTaken, err := svc.fill(ctx, e)
-			mu.Lock()
-			defer mu.Unlock()
-			if isTaken {
-				taken++
-			}
-			if err != nil {
-				again, failed = append(again, e), err
-			}
-		})
-	}
-	filling.Wait()
+	atOnce(list, func(e snapshot.Entry) {
+		isTaken, err := svc.fill(ctx, e)
+		mu.Lock()
+		defer mu.Unlock()
+		if isTaken {
+			taken++
+		}
+		if err != nil {
+			again, failed = append(again, e), err
+		}
+	})
 	if taken > 0 {
 		svc.deps.Log.Info("sources are polled here now: nobody else does any more", "count", taken)
 	}
@@ -317,17 +307,17 @@ func (s *poller) resume() wire.Source {
 		s.waiting, s.notBefore = last.Waiting, now.Add(last.NextAt.Sub(*s.svc.deps.Clock.People(now))) // as its upstream has asked
 	}
 	if s.StaleAfter > 0 && snap.State == wire.SourceOK {
-		left := s.staleIn(s.svc.deps.Clock.Now())
+		by, left := s.origin(), s.staleIn(s.svc.deps.Clock.Now())
 		if left == 0 {
 			text := s.staleReason()
 			snap.State, snap.Error, snap.Cause = wire.SourceStale, &text, text
 			snap.Since = new(last.UpdatedAt.Add(s.StaleAfter))
-			if s.Polled() || s.isPushed() {
+			if by.Polled() || by.isPushed() {
 				s.aged = &text
 			}
 		}
-		if left > 0 && s.Polled() || s.isPushed() { // it was good enough when the process before ended: the next value has its time
-			within := s.firstPollWithin()
+		if left > 0 && by.Polled() || by.isPushed() { // it was good enough when the process before ended: the next value has its time
+			within := by.firstPollWithin()
 			s.evaluateFrom, left = s.svc.deps.Clock.Now().Add(within), max(left, within)
 		}
 		s.svc.deps.Scheduler.Schedule(staleKey(s.key), left)

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,13 +26,14 @@ import (
 
 // UnitOf returns the unit of a source. All sources of an upstream are in one, so that one process keeps its limits.
 func UnitOf(s *config.Source) string {
+	key := wire.SourceKey(cmp.Or(s.SplitFrom, s.Name)) // whoever has a source that is split has its rows
 	switch {
 	case s.On != "":
-		return replica.UnitOn(s.On, wire.SourceKey(s.Name))
+		return replica.UnitOn(s.On, key)
 	case s.Upstream != nil:
 		return "upstream/" + s.Upstream.Name
 	}
-	return wire.SourceKey(s.Name)
+	return key
 }
 
 // isMine reports whether this process should be the owner of a source.
@@ -154,21 +156,14 @@ func (svc *Service) GiveUp(ctx context.Context) error {
 
 // giveUp releases the topics of sources whose tasks are gone.
 func (svc *Service) giveUp(ctx context.Context, all []*poller) {
-	var releasing sync.WaitGroup
-	slots := make(chan struct{}, maxAtOnce)
-	for _, s := range all {
-		slots <- struct{}{}
-		releasing.Go(func() {
-			defer func() { <-slots }()
-			s.polling.Lock() // until the poll in progress has ended, whose context has
-			defer s.polling.Unlock()
-			s.alert.Leave(ctx)
-			if err := s.claim.Release(ctx); err != nil && !errors.Is(err, snapshot.ErrLost) {
-				s.log.Warn("a source that another replica should poll was not given up cleanly", "err", err)
-			}
-		})
-	}
-	releasing.Wait()
+	atOnce(all, func(s *poller) {
+		s.polling.Lock() // until the poll in progress has ended, whose context has
+		defer s.polling.Unlock()
+		s.alert.Leave(ctx)
+		if err := s.claim.Release(ctx); err != nil && !errors.Is(err, snapshot.ErrLost) {
+			s.log.Warn("a source that another replica should poll was not given up cleanly", "err", err)
+		}
+	})
 	if len(all) > 0 {
 		svc.deps.Log.Info("sources are left to other replicas: they are not polled here any more", "count", len(all))
 	}

@@ -32,6 +32,7 @@ type reading struct {
 	status     kind.Status // of the answer
 	size       int         // of the answer, in bytes
 	done       func(error) // is told when this is published; nil: nobody has to know
+	rows       []row       // of a source that is split: value is their number
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
@@ -59,7 +60,13 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, err
 	}
 	s.keepAnswer(raw.Value)
-	if got.value, err = pick(ctx, s.Pick, raw); err != nil {
+	if s.Split != nil {
+		got.rows, err = s.rowsOf(ctx, raw)
+		got.value = len(got.rows)
+	} else {
+		got.value, err = pick(ctx, s.Pick, raw)
+	}
+	if err != nil {
 		return got, err
 	}
 	if got.valuePause, got.why, err = pauseByValue(ctx, s.When, got.value); err != nil {
@@ -175,8 +182,11 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 	after := before
 	if err != nil {
 		s.failed(internal, &after, got, err)
-		if before.State == wire.SourceOK || before.State == wire.SourcePending {
+		if s.parent == nil && (before.State == wire.SourceOK || before.State == wire.SourcePending) {
 			s.log.Warn("poll failed", "err", err)
+		}
+		if s.Split != nil {
+			s.splitFailed(internal, err)
 		}
 	} else {
 		backedOff := s.waiting == wire.WaitingBackoff
@@ -186,8 +196,11 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 		if backedOff && s.upstream != "" {
 			s.svc.upstreamIsBack(internal, s.upstream, now)
 		}
-		if after.State == wire.SourceOK && (before.State == wire.SourceStale || before.State == wire.SourceFailing) {
+		if s.parent == nil && after.State == wire.SourceOK && (before.State == wire.SourceStale || before.State == wire.SourceFailing) {
 			s.log.Info("poll recovered")
+		}
+		if s.Split != nil {
+			s.split(internal, now, got.rows)
 		}
 	}
 	after.NextAt, after.Waiting = s.next(internal)

@@ -55,11 +55,16 @@ type poller struct {
 
 	// The fields below are used by hooks alone.
 
-	left      snapshot.Entry // what the owner before has left; without data: nothing
-	uses      []*poller      // its inputs
-	unfollow  []func()       // each ends the wakes by one input
-	endFollow func()         // ends the wakes by its owner; nil: there are none
-	removed   bool           // its tasks are gone; set within Service.mu, for inputChanged
+	parent    *poller            // the source of which it is a child; nil: none
+	missing   time.Time          // of a child: since when its parent has no row for it; zero: it has, or nobody has looked yet
+	children  map[string]*poller // of a source that is split, by row
+	untaken   map[string]row     // of its last poll: those that no child was told yet
+	renamed   bool               // its children may have names that no row has any more
+	left      snapshot.Entry     // what the owner before has left; without data: nothing
+	uses      []*poller          // its inputs
+	unfollow  []func()           // each ends the wakes by one input
+	endFollow func()             // ends the wakes by its owner; nil: there are none
+	removed   bool               // its tasks are gone; set within Service.mu, for inputChanged
 
 	revision uint64 // counts the published snapshots, without those that differ in the next poll's time alone
 	computed uint64 // the sum of its inputs' revisions when it was scheduled last
@@ -134,6 +139,10 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	s.fetcher = s.opened
 	if to, ok := s.opened.(kind.Subscriber); ok {
 		s.subscribe(to)
+	}
+	if cfg.SplitFrom != "" {
+		s.subscription = subscription.New(nil, subscription.Options{Log: s.log})
+		s.fetcher = s.subscription
 	}
 	return s
 }

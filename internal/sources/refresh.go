@@ -33,7 +33,7 @@ func (svc *Service) Refresh(ctx context.Context, name string) (wait time.Duratio
 }
 
 // refresh is the hook of that. What is computed from others is refreshed by refreshing these, of which it is enough that
-// one may be.
+// one may be, and a child by its parent.
 func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration, err error) {
 	switch {
 	case svc.find(s.Name) != s:
@@ -50,6 +50,8 @@ func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Ti
 			}
 		}
 		return wait, err
+	case s.parent != nil:
+		return svc.refresh(internal, s.parent, now)
 	case s.claim == nil:
 		return 0, ErrElsewhere
 	case s.subscription != nil:

@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Meanings, Mine, Alike, Away, Replica, Watched and Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings, Mine, Alike, Away, Replica, Watched, Rows and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -87,6 +87,10 @@ type Deps struct {
 	// Watched is called by a hook with the sources that are watched here, whenever they may have changed. It must not
 	// block. Nil means that nobody else has to know.
 	Watched func(names []string)
+
+	// Rows is called by a hook with the rows of which a source that is split should have children from now on, if these are
+	// not as they should be. It must not block. Nil means that there are no children.
+	Rows func(source string, rows []config.Row)
 
 	// Changed is called by a hook when a source, which is not pending, gets another state, and why if that is not ok. It
 	// must not block.

@@ -10,6 +10,7 @@ import (
 // values still mean the same.
 func (s *poller) takeOver(before *poller) {
 	s.claim, s.revision, s.told, s.aged = before.claim, before.revision, before.told, before.aged
+	s.missing, s.renamed = before.missing, s.isRenamed(before)
 	if !s.keepsValueOf(before) {
 		s.svc.deps.Samples.Keep(s.Name, 0)
 	}
@@ -19,7 +20,7 @@ func (s *poller) takeOver(before *poller) {
 // of source, and is parsed and picked in the same way.
 func (s *poller) keepsValueOf(before *poller) bool {
 	return s.Kind == before.Kind && s.Spec.SameValue(before.Spec) &&
-		s.Parse.String() == before.Parse.String() && config.Same(s.Pick, before.Pick)
+		s.Parse.String() == before.Parse.String() && config.Same(s.Pick, before.Pick) && (s.Split == nil) == (before.Split == nil)
 }
 
 // begin publishes the first snapshot of s and starts its first poll, which may have to wait for the
@@ -38,6 +39,9 @@ func (s *poller) begin(before *poller) {
 	scheduler := s.svc.deps.Scheduler
 	snap := s.resume()
 	s.setMeaning()
+	if s.SplitFrom != "" {
+		s.takeRow()
+	}
 	if before != nil {
 		s.wanted, s.unwatchedSince = before.wanted, before.unwatchedSince
 		last := before.published

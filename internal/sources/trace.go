@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -21,11 +23,37 @@ const tracedLine = 100
 // headers and queries. A failed poll is the returned error. The scheduler must not run.
 func (svc *Service) PollOnce(ctx context.Context, name string, trace io.Writer) (json.RawMessage, error) {
 	s := svc.find(name)
+	if split := svc.find(name[:max(0, strings.LastIndexByte(name, '/'))]); s == nil && split != nil && split.Split != nil {
+		got, err := svc.pollRow(ctx, split, name, trace)
+		return got.data, err
+	}
 	if s == nil {
 		return nil, fmt.Errorf("there is no source %q", name)
 	}
 	got, err := svc.pollOnce(ctx, s, trace)
 	return got.data, err
+}
+
+// pollRow is PollOnce of the source of a row of split.
+func (svc *Service) pollRow(ctx context.Context, split *poller, name string, trace io.Writer) (reading, error) {
+	got, err := svc.pollOnce(ctx, split, trace)
+	if err != nil {
+		return reading{}, err
+	}
+	if trace != nil {
+		fmt.Fprint(trace, "\n\n")
+	}
+	var names []string
+	for _, r := range got.rows {
+		one := split.Row(r.Row)
+		if one.Name == name {
+			child := svc.newPoller(one)
+			child.fetcher = r.message()
+			return svc.pollOnce(ctx, child, trace)
+		}
+		names = append(names, one.Name)
+	}
+	return reading{}, fmt.Errorf("there is no source %s: %s", grammar.Quote(name), grammar.Suggest(name, "rows", names))
 }
 
 func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (reading, error) {
@@ -49,7 +77,7 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (r
 		snap.Value = got.data
 		input.put(snap)
 	}
-	if s.subscription != nil {
+	if s.subscription != nil && s.SplitFrom == "" {
 		s.subscription.End() // it is not subscribed for ever
 		s.fetcher = kind.FetchFunc(s.hear)
 	}
@@ -101,6 +129,7 @@ func (t *tracer) end(ctx context.Context, got reading, err error) {
 	}
 	if t.fetched {
 		t.picked(ctx)
+		t.split(got.rows)
 	}
 	if err != nil {
 		t.to.Section("failed after %s", t.to.Took())
@@ -135,6 +164,23 @@ func (t *tracer) picked(ctx context.Context) {
 		}
 		is = text.Cut(t.s.secrets.Text(text.Words(is)), tracedLine)
 		t.to.Block(fmt.Sprintf("%s = %s\n  by %s", cmp.Or(f.Name, "value"), is, f.Expr))
+	}
+}
+
+// split says which sources the rows of one that is split are.
+func (t *tracer) split(rows []row) {
+	const most = 20
+	if t.s.Split == nil || len(rows) == 0 {
+		return
+	}
+	t.to.Section("split into %d", len(rows))
+	for i, r := range rows {
+		if i == most {
+			t.to.Line("and %d more", len(rows)-most)
+			return
+		}
+		one := t.s.Row(r.Row)
+		t.to.Line("%s: %s", one.Name, one.Title)
 	}
 }
 

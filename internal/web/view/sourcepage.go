@@ -22,6 +22,7 @@ type SourceFacts struct {
 	Timeout      time.Duration // of a poll; 0: none
 	StaleAfter   time.Duration // 0: never
 	Inputs, Uses []Named       // the sources that it is computed from, and that are computed from it
+	RowOf, Rows  []Named       // the source that is split into it and others, and those that it is split into
 	Answer       *string       // the newest answer before anything was picked; nil: it is not shown
 	Manage       bool          // whoever looks may see answers
 	Send         string        // the command by which a value is sent to it; empty: it gets its values itself
@@ -61,6 +62,7 @@ type SourcePage struct {
 	Schedule     []Field
 	Send         string // the command by which a value is sent; empty: it gets its values itself
 	Inputs, Uses []Named
+	RowOf, Rows  []Named
 	Answer       string
 	HasAnswer    bool
 	Picked       string
@@ -91,7 +93,7 @@ const (
 // SourcePage lays out the page of a source.
 func (l Look) SourcePage(f SourceFacts) SourcePage {
 	p := SourcePage{
-		Card: l.Card(f.Source), Chart: l.Chart(f.Chart), NoPast: f.NoPast, Inputs: f.Inputs, Uses: f.Uses,
+		Card: l.Card(f.Source), Chart: l.Chart(f.Chart), NoPast: f.NoPast, Inputs: f.Inputs, Uses: f.Uses, RowOf: f.RowOf, Rows: f.Rows,
 		Picked: indented(f.Value), Since: began(f.Source), Acts: l.actsOf(f), Send: f.Send,
 	}
 	if !p.Since.IsZero() {
@@ -200,6 +202,8 @@ func (l Look) schedule(f SourceFacts) []Field {
 		facts = append(facts, Field{"Every", every})
 	case f.Send != "":
 		facts = append(facts, Field{"Told", "by whoever sends a value"})
+	case len(f.RowOf) > 0:
+		facts = append(facts, Field{"Told", "by each poll of " + f.RowOf[0].Name})
 	default:
 		facts = append(facts, Field{"Told", "by its peer, when there is something new"})
 	}

@@ -1,0 +1,400 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/gateway"
+)
+
+// A boilers is an upstream with a list of devices.
+type boilers struct {
+	mu     sync.Mutex
+	body   string
+	status int
+	asked  int
+}
+
+func (b *boilers) say(status int, body string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status, b.body = status, body
+}
+
+func (b *boilers) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	answer := answerOf(r, b.body)
+	answer.StatusCode = b.status
+	return answer, nil
+}
+
+const splitYAML = `
+upstreams: {u: {http: "http://up"}}
+sources:
+  before: {exec: ["true"], every: 1h}
+  boiler:
+    title: Boiler
+    section: Cellar
+    http: {upstream: u}
+    every: 10s
+    backoff: {min: 10s, max: 10s}
+    jitter: 0
+    split: {each: '.devices[]', name: .id, title: .label, section: .room, forget: 1m}
+    pick: {temp: .temp}
+    deadband: 0.5
+    show: {value: temp, unit: °C}
+    alert: {if: .temp > 90}
+`
+
+// A splitting is a gateway alone, in a bubble.
+type splitting struct {
+	gateway.Gateway
+	t *testing.T
+	*boilers
+}
+
+func newSplitting(t *testing.T, yaml string) *splitting {
+	s := &splitting{t: t, boilers: &boilers{status: 200}}
+	var logs strings.Builder
+	var mu sync.Mutex
+	s.Gateway = gateway.NewGateway(t, t.Context(), load(t, yaml), gateway.Options{
+		Logger: slog.New(slog.NewTextHandler(writer(func(p []byte) { mu.Lock(); defer mu.Unlock(); logs.Write(p) }), nil)),
+	})
+	s.Ask(s.boilers)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(logs.String())
+		}
+	})
+	return s
+}
+
+type writer func(p []byte)
+
+func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
+
+// run begins to poll, and returns what ends that.
+func (s *splitting) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := s.Start(ctx)
+	return func() {
+		cancel()
+		<-over
+		s.StopJobs()
+	}
+}
+
+func (s *splitting) do(method, path string, body ...string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(s.t.Context(), method, "http://localhost"+path, strings.NewReader(strings.Join(body, "")))
+	r.Header.Set("Content-Type", "application/json")
+	s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+func (s *splitting) source(name string) object {
+	s.t.Helper()
+	return decode(s.t, s.do("GET", "/api/v1/sources/"+url.PathEscape(name)).Body.Bytes())
+}
+
+// shows checks what is listed, without the source before.
+func (s *splitting) shows(when, want string) {
+	s.t.Helper()
+	var all []string
+	for _, v := range decode(s.t, s.do("GET", "/api/v1/sources").Body.Bytes())["sources"].([]any) {
+		one := v.(object)
+		if one["name"] == "before" {
+			continue
+		}
+		value := one["value"]
+		if fields, ok := value.(object); ok {
+			value = fields["temp"]
+		}
+		line := fmt.Sprint(one["name"], " ", one["state"], " ", value)
+		if why, ok := one["error"].(string); ok {
+			line += " (" + why + ")"
+		}
+		all = append(all, line)
+	}
+	if got := strings.Join(all, "\n  "); got != want {
+		s.t.Errorf("%s there are\n  %s\nwant\n  %s", when, got, want)
+	}
+}
+
+// Each row of an answer is a source. It comes with the row, is stale without it, and leaves when it was without it for long.
+func TestASplitSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, splitYAML)
+		s.say(200, `{"devices": [{"id": 10, "label": "North", "temp": 20}, {"id": "2 B", "temp": 95, "room": "Roof"}]}`)
+		defer s.run()()
+		time.Sleep(time.Second)
+		s.shows("at first", "boiler ok 2\n  boiler/2-b ok 95\n  boiler/10 ok 20")
+		for name, want := range map[string]string{
+			"boiler/10": "North, Cellar, u, split, ", "boiler/2-b": "Boiler 2-b, Roof, u, split, firing", "boiler": "Boiler, Cellar, u, http, ",
+		} {
+			one := s.source(name)
+			state := ""
+			if alert, ok := one["alert"].(object); ok && alert["state"] != "clear" {
+				state = of(alert, "state")
+			}
+			got := strings.Join([]string{of(one, "title"), of(one, "section"), of(one, "upstream"), of(one, "kind"), state}, ", ")
+			if got != want {
+				t.Errorf("%s is %s, want %s", name, got, want)
+			}
+		}
+		if unit := s.source("boiler/10")["show"].(object)["unit"]; unit != "°C" {
+			t.Errorf("the unit of a row is %v", unit)
+		}
+
+		if w := s.do("POST", "/api/v1/silences", `{"of": "source/boiler", "for": "1h", "reason": "noise"}`); w.Code >= 300 {
+			t.Errorf("a silence of the source that is split is %d %s", w.Code, w.Body)
+		}
+		synctest.Wait()
+		if alert := s.source("boiler/2-b")["alert"].(object); alert["silenced"] == nil {
+			t.Errorf("the alert of a row is %v, want it silenced with the source that is split", alert)
+		}
+
+		s.say(200, `{"devices": [{"id": 10, "label": "South", "temp": 20.2}, {"id": 3, "temp": 7}]}`)
+		time.Sleep(10 * time.Second)
+		s.shows("later", "boiler ok 2\n  boiler/2-b stale 95 (not among the rows of boiler any more)\n  boiler/3 ok 7\n  boiler/10 ok 20")
+		if title := s.source("boiler/10")["title"]; title != "South" {
+			t.Errorf("the title is %v, want that of the row now", title)
+		}
+
+		s.say(503, "closed")
+		time.Sleep(10 * time.Second)
+		const closed = " (GET http://up: 503 Service Unavailable: closed)"
+		s.shows("when it fails", "boiler stale 2"+closed+"\n  boiler/2-b stale 95 (not among the rows of boiler any more)\n  boiler/3 stale 7"+closed+
+			"\n  boiler/10 stale 20"+closed)
+
+		s.say(200, `{"devices": [{"id": 3, "temp": 8}, {"id": "3", "temp": 9}]}`)
+		time.Sleep(10 * time.Second)
+		const twice = " (split: rows 1 and 2 have the same name 3)"
+		s.shows("with one name twice", "boiler stale 2"+twice+"\n  boiler/2-b stale 95 (not among the rows of boiler any more)\n  boiler/3 stale 7"+twice+
+			"\n  boiler/10 stale 20"+twice)
+
+		s.say(200, `{"devices": [{"id": 3, "temp": 8}]}`)
+		time.Sleep(40 * time.Second)
+		s.shows("when a minute has passed", "boiler ok 1\n  boiler/3 ok 8\n  boiler/10 stale 20 (not among the rows of boiler any more)")
+		if w := s.do("GET", "/api/v1/sources/"+url.PathEscape("boiler/2-b")); w.Code != 404 {
+			t.Errorf("what has left is %d %s", w.Code, w.Body)
+		}
+		time.Sleep(40 * time.Second)
+		s.shows("when another one has passed", "boiler ok 1\n  boiler/3 ok 8")
+		if alerts := s.Alerts().Alerts; len(alerts) != 0 {
+			t.Errorf("there are alerts of what has left: %v", alerts)
+		}
+
+		s.boilers.mu.Lock()
+		before := s.asked
+		s.boilers.mu.Unlock()
+		if w := s.do("POST", "/api/v1/sources/"+url.PathEscape("boiler/3")+"/refresh"); w.Code >= 300 {
+			t.Errorf("a refresh of a row is %d %s", w.Code, w.Body)
+		}
+		synctest.Wait()
+		s.boilers.mu.Lock()
+		if s.asked != before+1 {
+			t.Errorf("a refresh of a row has asked %d times, want the one request", s.asked-before)
+		}
+		s.boilers.mu.Unlock()
+	})
+}
+
+// What a row may be called, and what is said of one that cannot be.
+func TestRowsThatCannotBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, splitYAML)
+		defer s.run()()
+		time.Sleep(5 * time.Second) // after a poll that failed
+		many := strings.Builder{}
+		for i := range 1001 {
+			fmt.Fprintf(&many, `, {"id": %d}`, i)
+		}
+		for _, tt := range []struct{ devices, want string }{
+			{`null`, "split: each: jq: .devices[]: cannot iterate over: null"},
+			{`[7]`, `split: row 1: name: jq: .id: expected an object but got: number (7)`},
+			{`[{"id": 1}, {"id": null}]`, "split: row 2: name: null is neither a text nor a number"},
+			{`[{"id": true}]`, "split: row 1: name: true is neither a text nor a number"},
+			{`[{"id": "\u0007é"}]`, `split: row 1: name: "\aé" has no letter from a to z and no digit`},
+			{`[{"id": "a"}, {"id": "x"}, {"id": " A!"}]`, "split: rows 1 and 3 have the same name a"},
+			{`[` + many.String()[2:] + `]`, "split: each: jq: .devices[] gives more than 1000 results"},
+		} {
+			s.say(200, `{"devices": `+tt.devices+`}`)
+			time.Sleep(10 * time.Second)
+			if got, _ := s.source("boiler")["error"].(string); got != tt.want {
+				t.Errorf("of %.60s is said\n  %s\nwant\n  %s", tt.devices, got, tt.want)
+			}
+		}
+	})
+}
+
+// A reload keeps the rows and their values; one that calls them otherwise does not leave the old ones for an hour; and without
+// split there are none.
+func TestReloadsOfASplitSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, splitYAML)
+		s.say(200, `{"devices": [{"id": 1, "serial": "x1", "temp": 20}, {"id": 2, "serial": "x2", "temp": 30}]}`)
+		defer s.run()()
+		time.Sleep(time.Second)
+		s.shows("at first", "boiler ok 2\n  boiler/1 ok 20\n  boiler/2 ok 30")
+		since := s.source("boiler/1")["since"]
+		s.Reload(t, load(t, strings.Replace(splitYAML, "unit: °C", "unit: K", 1)))
+		time.Sleep(time.Second)
+		s.shows("with another unit", "boiler ok 2\n  boiler/1 ok 20\n  boiler/2 ok 30")
+		if one := s.source("boiler/1"); one["show"].(object)["unit"] != "K" || one["since"] != since {
+			t.Errorf("a row is %v, want it ok since %v, in K", one, since)
+		}
+		s.Reload(t, load(t, strings.Replace(splitYAML, "name: .id", "name: .serial", 1)))
+		time.Sleep(time.Second)
+		s.shows("by another name", "boiler ok 2\n  boiler/x1 ok 20\n  boiler/x2 ok 30")
+		plain := strings.Replace(splitYAML, "split:", "#", 1)
+		plain = strings.Replace(plain, "{temp: .temp}", "{temp: '.devices[0].temp'}", 1)
+		s.Reload(t, load(t, plain))
+		time.Sleep(time.Second)
+		s.shows("without", "boiler ok 20")
+		s.Reload(t, load(t, splitYAML))
+		time.Sleep(time.Second)
+		s.shows("again", "boiler ok 2\n  boiler/1 ok 20\n  boiler/2 ok 30")
+	})
+}
+
+// A name that never comes again makes room for those that do.
+func TestRowsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, strings.Replace(splitYAML, "forget: 1m", "forget: 30d", 1))
+		defer s.run()()
+		for round := range 4 {
+			var all []string
+			for i := range 400 {
+				all = append(all, fmt.Sprintf(`{"id": "%d-%d", "temp": 1}`, round, i))
+			}
+			s.say(200, `{"devices": [`+strings.Join(all, ",")+`]}`)
+			time.Sleep(10 * time.Second)
+		}
+		time.Sleep(10 * time.Second)
+		if n := len(decode(t, s.do("GET", "/api/v1/sources").Body.Bytes())["sources"].([]any)); n != 1002 {
+			t.Errorf("there are %d sources, want 1002: those of 1000 rows, the split one and another", n)
+		}
+		if one := s.source("boiler/2-7"); one["state"] != "stale" {
+			t.Errorf("a row that was there a moment ago is %v", one)
+		}
+	})
+}
+
+// The rows of an earlier process are there at once, with their values, and so is what is known of their alerts.
+func TestRowsOutliveTheProcess(t *testing.T) {
+	plant := newUpstream(t, `{"devices": [{"id": 1, "label": "One", "temp": 95}, {"id": 2, "temp": 30}]}`)
+	yaml := withDir(t.TempDir()) + strings.Replace(splitYAML, "http://up", plant.URL, 1)
+	s := start(t, yaml)
+	until(t, "the rows are there", func() bool {
+		return len(s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any)) == 4 &&
+			s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")["state"] == "ok"
+	})
+	before := s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")
+	s.stop()
+	plant.does(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "closed", http.StatusServiceUnavailable) })
+	s = start(t, yaml)
+	after := s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")
+	if after["title"] != "One" || fmt.Sprint(after["value"]) != "map[temp:95]" || after["updated_at"] != before["updated_at"] {
+		t.Errorf("after a restart a row is\n  %v\nwant what it was\n  %v", after, before)
+	}
+	alert, _ := after["alert"].(object)
+	if was, _ := before["alert"].(object); alert == nil || alert["since"] != was["since"] {
+		t.Errorf("its alert is %v, want it to go on: %v", alert, was)
+	}
+	until(t, "the row is stale, since nobody answers", func() bool {
+		return s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")["state"] == "stale"
+	})
+	s.stop()
+}
+
+const splitShared = `store: {nats: "nats://127.0.0.1:4222"}
+upstreams: {u: {http: "http://up"}, v: {http: "http://up"}}
+sources:
+  boiler: {http: {upstream: u, path: /u}, every: 10s, split: {each: '.devices[]', name: .id, title: .label, forget: 1m}, pick: .temp}
+  pump: {http: {upstream: v, path: /v}, every: 10s, split: {each: '.devices[]', name: .id, title: .label, forget: 1m}, pick: .temp}
+  disk: {exec: [echo, '[{"fs": "/", "free": 7}, {"fs": "/home", "free": 8}]'], parse: json, every: 10s, on: each, split: {each: '.[]', name: '.fs | if . == "/" then "root" end'}, pick: .free}
+`
+
+// All replicas have the rows that the one has found that polls. Whoever takes that over goes on with them.
+func TestReplicasShareRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.value = `{"devices": [{"id": 1, "label": "One", "temp": 5}, {"id": 2, "temp": 6}]}`
+		all := map[*member]bool{}
+		shows := func(when, want string) {
+			t.Helper()
+			for m := range all {
+				var lines []string
+				for _, v := range m.json("GET", "/api/v1/sources", "")["sources"].([]any) {
+					one := v.(object)
+					if by := of(one, "replica"); strings.HasPrefix(of(one, "name"), "disk@") && by != "" && !strings.HasPrefix(of(one, "name"), "disk@"+by) {
+						t.Errorf("%s: %v is polled by %s", when, one["name"], by)
+					}
+					lines = append(lines, fmt.Sprint(one["name"], " ", one["state"], " ", one["value"]))
+				}
+				if got := strings.Join(lines, ", "); got != want {
+					t.Errorf("%s: at %s there are\n  %s\nwant\n  %s", when, m.ReplicaID(), got, want)
+				}
+				if w := m.do("POST", "/api/v1/sources/boiler%2F2/refresh", ""); w.Code >= 300 && w.Code != 429 {
+					t.Errorf("%s: a refresh at %s is %d %s", when, m.ReplicaID(), w.Code, w.Body)
+				}
+			}
+		}
+		join := func(name string) *member {
+			m := f.joinNamed(name, splitShared)
+			all[m] = true
+			return m
+		}
+		disk := func(at string) string {
+			return fmt.Sprintf("disk@%[1]s ok 2, disk@%[1]s/home ok 8, disk@%[1]s/root ok 7", at)
+		}
+		rows := func(name string) string { return fmt.Sprintf("%[1]s ok 2, %[1]s/1 ok 5, %[1]s/2 ok 6, ", name) }
+		a := join("a")
+		time.Sleep(15 * time.Second)
+		shows("alone", rows("boiler")+rows("pump")+disk("a"))
+		b := join("b")
+		time.Sleep(15 * time.Second)
+		shows("with another", rows("boiler")+rows("pump")+disk("a")+", "+disk("b"))
+		c := join("c")
+		time.Sleep(15 * time.Second)
+		shows("with three", rows("boiler")+rows("pump")+disk("a")+", "+disk("b")+", "+disk("c"))
+		for _, gone := range []*member{a, c} {
+			delete(all, gone)
+			if gone == a {
+				gone.leave()
+			} else {
+				gone.kill()
+			}
+			time.Sleep(200 * time.Second)
+		}
+		shows("alone again", rows("boiler")+rows("pump")+disk("b"))
+		f.mu.Lock()
+		f.value = `{"devices": [{"id": 2, "temp": 7}, {"id": 30, "temp": 8}]}`
+		f.mu.Unlock()
+		time.Sleep(15 * time.Second)
+		missing := func(name string) string {
+			return fmt.Sprintf("%[1]s ok 2, %[1]s/1 stale 5, %[1]s/2 ok 7, %[1]s/30 ok 8, ", name)
+		}
+		shows("when rows have changed", missing("boiler")+missing("pump")+disk("b"))
+		d := join("d")
+		time.Sleep(15 * time.Second)
+		shows("with a new one", missing("boiler")+missing("pump")+disk("b")+", "+disk("d"))
+		time.Sleep(60 * time.Second)
+		left := func(name string) string { return fmt.Sprintf("%[1]s ok 2, %[1]s/2 ok 7, %[1]s/30 ok 8, ", name) }
+		shows("when the missing one has left", left("boiler")+left("pump")+disk("b")+", "+disk("d"))
+		b.leave()
+		d.leave()
+	})
+}

@@ -1,0 +1,262 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// A source that is split has a child for each row of what it gets, a source of its own. A poll of the split source tells
+// each child its row: from there that takes the road of every value. What a poll finds new, or has not found for long, is
+// the gateway's to add and to remove, by Deps.Rows, as a change of the configuration that concerns nothing else. So children
+// are in the store, and outlive the process as their values do.
+
+// A row is what a split source tells one of its children.
+type row struct {
+	config.Row
+	value     any
+	variables map[string]any // of the answer, see [kind.Result]
+}
+
+// rowsOf returns the rows of what a poll of the split source s got. A name that two of them have is an error: nobody knew
+// which one the source is.
+func (s *poller) rowsOf(ctx context.Context, answer kind.Result) ([]row, error) {
+	values, err := s.Split.Each.All(ctx, answer.Value, nil, config.MaxRows)
+	if err != nil {
+		return nil, fmt.Errorf("split: each: %w", err)
+	}
+	if len(values) == 1 {
+		if _, isList := values[0].([]any); isList {
+			return nil, fmt.Errorf("split: each: %s gives one list: write [] behind it for what is in that", s.Split.Each)
+		}
+	}
+	rows := make([]row, len(values))
+	first := make(map[string]int, len(values)) // by name
+	for i, value := range values {
+		r := &rows[i]
+		if r.Row, err = s.rowOf(ctx, value); err != nil {
+			return nil, fmt.Errorf("split: row %d: %w", i+1, err)
+		}
+		r.value, r.variables = value, answer.Variables
+		if before, ok := first[r.Name]; ok {
+			return nil, fmt.Errorf("split: rows %d and %d have the same name %s", before+1, i+1, r.Name)
+		}
+		first[r.Name] = i
+	}
+	return rows, nil
+}
+
+// rowOf returns which source a row is.
+func (s *poller) rowOf(ctx context.Context, v any) (r config.Row, err error) {
+	said, err := s.Split.Name.Run(ctx, v)
+	if err != nil {
+		return r, fmt.Errorf("name: %w", err)
+	}
+	name, ok := textOf(said)
+	if !ok {
+		data, _ := json.Marshal(said) // what jq gives encodes
+		return r, fmt.Errorf("name: %s is neither a text nor a number", brief(data))
+	}
+	if r.Name = config.RowName(name); r.Name == "" {
+		return r, fmt.Errorf("name: %s has no letter from a to z and no digit", brief(strconv.AppendQuote(nil, name)))
+	}
+	if title := s.Split.Title; title != nil {
+		said, err := title.Run(ctx, v)
+		if err != nil {
+			return r, fmt.Errorf("title: %w", err)
+		}
+		text, _ := textOf(said)
+		r.Title = config.RowTitle(s.inValues.Text(text))
+	}
+	if section := s.Split.Section; section != nil {
+		said, err := section.Run(ctx, v)
+		if err != nil {
+			return r, fmt.Errorf("section: %w", err)
+		}
+		text, _ := textOf(said)
+		r.Section = config.RowSection(s.inValues.Text(text))
+	}
+	return r, nil
+}
+
+// textOf returns a text or a number as text.
+func textOf(v any) (s string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case int:
+		return strconv.Itoa(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case json.Number:
+		return v.String(), true
+	}
+	return "", false
+}
+
+// brief is a value in an error.
+func brief(data []byte) string {
+	const most = 60
+	if len(data) > most {
+		return strings.ToValidUTF8(string(data[:most]), "") + "..."
+	}
+	return string(data)
+}
+
+// join makes s, which is new at work, what it is among the sources of a split, within a hook: all of these come after it.
+func (s *poller) join(sources map[string]*poller) {
+	if s.Split != nil {
+		s.children = map[string]*poller{}
+	}
+	if s.SplitFrom == "" {
+		return
+	}
+	if s.parent = sources[s.SplitFrom]; s.parent != nil {
+		s.uses = []*poller{s.parent} // which is watched if s is
+		s.parent.children[s.RowOf()] = s
+	}
+}
+
+// origin is the source that gets the values of s from outside: its parent, if it has one, or itself.
+func (s *poller) origin() *poller {
+	if s.parent != nil {
+		return s.parent
+	}
+	return s
+}
+
+// tellRow puts a message into the slot of s, a child that this process owns, and has it taken.
+func (s *poller) tellRow(internal *smartpoll.Internal, message kind.FetchFunc) {
+	s.subscription.Tell(message)
+	internal.Schedule(s.key, 0)
+}
+
+// takeRow has s, a child that this process begins to own, begin with the row that was found before it was there, if any.
+// What it was told when it was owned before is not of now.
+func (s *poller) takeRow() {
+	s.subscription.Tell(nil)
+	if s.parent == nil {
+		return
+	}
+	if r, ok := s.parent.untaken[s.RowOf()]; ok {
+		s.subscription.Tell(r.message())
+		delete(s.parent.untaken, s.RowOf())
+	}
+}
+
+// message is what a child is told of its row.
+func (r row) message() kind.FetchFunc {
+	return func(context.Context) (kind.Result, error) {
+		return kind.Result{Value: r.value, Variables: r.variables}, nil
+	}
+}
+
+// split is a part of the hook of a poll of s, which is split: it tells each child its row. Children whose row is missing are
+// stale; those for which it has been for long enough go, and children come for rows that have none.
+func (s *poller) split(internal *smartpoll.Internal, now time.Time, rows []row) {
+	next := make([]config.Row, 0, max(len(rows), len(s.children)))
+	isRow := make(map[string]bool, len(rows))
+	isSame := true
+	s.untaken = nil
+	for _, r := range rows {
+		isRow[r.Name] = true
+		next = append(next, r.Row)
+		child := s.children[r.Name]
+		switch {
+		case child == nil || !child.isRow(r.Row):
+			isSame = false
+			fallthrough
+		case child.claim == nil: // it is being taken over, or is another's for a moment
+			if s.untaken == nil {
+				s.untaken = map[string]row{}
+			}
+			s.untaken[r.Name] = r
+		default:
+			child.missing = time.Time{}
+			child.tellRow(internal, r.message())
+		}
+	}
+	var left []*poller // those that may stay without a row
+	for name, child := range s.children {
+		if isRow[name] {
+			continue
+		}
+		if child.missing.IsZero() {
+			child.missing = child.missingSince(now)
+		}
+		if s.renamed || now.Sub(child.missing) >= s.Split.Forget {
+			isSame = false
+			continue
+		}
+		left = append(left, child)
+		if child.claim != nil && !child.saysMissing() {
+			child.tellRow(internal, missing(s.Name))
+		}
+	}
+	s.renamed = false
+	if room := config.MaxRows - len(rows); len(left) > room { // names that never come again
+		slices.SortFunc(left, func(a, b *poller) int { return b.missing.Compare(a.missing) })
+		left, isSame = left[:room], false
+	}
+	if isSame {
+		return
+	}
+	for _, child := range left {
+		next = append(next, config.Row{Name: child.RowOf(), Title: child.Title, Section: child.Section})
+	}
+	if s.svc.deps.Rows != nil {
+		s.svc.deps.Rows(s.Name, next)
+	}
+}
+
+// splitFailed is a part of the hook of a poll of s that failed: no child has a value of now.
+func (s *poller) splitFailed(internal *smartpoll.Internal, err error) {
+	s.untaken = nil
+	for _, child := range s.children {
+		if child.claim != nil && !child.saysMissing() { // which says more
+			child.tellRow(internal, func(context.Context) (kind.Result, error) { return kind.Result{}, err })
+		}
+	}
+}
+
+// isRow reports whether s, a child, is already as a row says.
+func (s *poller) isRow(r config.Row) bool {
+	title, section := s.parent.Shown(r)
+	return s.Title == title && s.Section == section
+}
+
+// A missingError is why a child has no value: the answer of its parent has no such row.
+type missingError string
+
+func (e missingError) Error() string { return "not among the rows of " + string(e) + " any more" }
+
+func missing(parent string) kind.FetchFunc {
+	return func(context.Context) (kind.Result, error) { return kind.Result{}, missingError(parent) }
+}
+
+// saysMissing reports whether people are told already that the row of s is missing.
+func (s *poller) saysMissing() bool {
+	return s.published.Error != nil && *s.published.Error == missingError(s.SplitFrom).Error()
+}
+
+// missingSince is since when the row of s is missing, as far as is known now: maybe the process before has seen that.
+func (s *poller) missingSince(now time.Time) time.Time {
+	if s.saysMissing() && s.published.Since != nil {
+		return now.Add(-max(0, s.svc.deps.Clock.People(now).Sub(*s.published.Since)))
+	}
+	return now
+}
+
+// isRenamed reports whether s calls its rows otherwise than before did, so that those which are missing do not come again.
+func (s *poller) isRenamed(before *poller) bool {
+	return s.Split != nil && before.Split != nil &&
+		(s.Split.Name.String() != before.Split.Name.String() || s.Split.Each.String() != before.Split.Each.String())
+}
