@@ -39,6 +39,13 @@ type File struct {
 // String returns the name, for texts in which the file stands.
 func (f *File) String() string { return f.Name }
 
+// isFile reports whether a text consists of an argument that is a file.
+func isFile(text string, args map[string]*Arg) bool {
+	name, ok := strings.CutPrefix(text, "{")
+	of := args[strings.TrimSuffix(name, "}")]
+	return ok && of != nil && of.Type == ArgFile && text == "{"+of.Name+"}"
+}
+
 // fileIn returns the value of the argument that a text consists of; nil if it is anything else.
 func fileIn(text string, values map[string]any) any {
 	if name, ok := strings.CutPrefix(text, "{"); ok {

@@ -210,6 +210,7 @@ func (d *nextDraft) check(to *Job) {
 			continue
 		}
 		switch {
+		case a.Type == ArgFile && isFile(v.Value(), own): // it is passed on by another name
 		case a.Type == ArgFile:
 			v.Problem(fmt.Sprintf("the argument %s of job %s is a file, which no text can be", grammar.Quote(a.Name), grammar.Quote(to.Name)),
 				"remove it: a file is passed on by an argument of the same name")
