@@ -74,7 +74,7 @@ var hostile = map[string]struct {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, `{"level":`)
 	}, "the connection closed before the answer was complete"},
-	"no-tls": {nil, "http: server gave HTTP response to HTTPS client"},
+	"no-tls": {nil, "the server does not speak TLS there: write http:// in the address of the upstream, or another port"},
 }
 
 // bomb is 1 MiB of zeros as a member of a gzip file, of which there may be many in a row. It is made once: to pack costs
