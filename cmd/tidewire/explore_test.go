@@ -415,3 +415,32 @@ func FuzzSplitWords(f *testing.F) {
 		}
 	})
 }
+
+// What looks like a reference in an answer is a text of its keys: nothing of this machine gets into the configuration.
+func TestExploreOfReferences(t *testing.T) {
+	t.Setenv("EXPLORE_TEST", "s3cret-word")
+	secretFile := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secretFile, []byte("s3cret-word"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/page" {
+			fmt.Fprint(w, `<!doctype html><a${env:explore_test}>1</a${env:explore_test}><p>2</p>`)
+			return
+		}
+		fmt.Fprintf(w, `{"${env:EXPLORE_TEST}": 1, "$${env:EXPLORE_TEST}": 2, "${file:%s}": 3, "${jq: 1}": 4, "${": 5,
+			"all": [{"name": "${env:EXPLORE_TEST}", "v": 6}, {"name": "b", "v": 7}]}`, secretFile)
+	}))
+	t.Cleanup(server.Close)
+	code, stdout, stderr := explored(t, server, server.URL+"/", "--wait", "0", "--all")
+	if code != 0 || strings.Contains(stdout+stderr, "s3cret-word") {
+		t.Fatalf("explore: %d\n%s\n%s", code, stdout, stderr)
+	}
+	if n := strings.Count(stdout, "'.") + strings.Count(stdout, `select(`); n < 5 || strings.Count(stdout, "$${") < 5 {
+		t.Errorf("%d: explore has written\n%s", n, stdout)
+	}
+	if code, stdout, stderr := explored(t, server, server.URL+"/page", "--wait", "0"); code != 0 || strings.Contains(stdout+stderr, "s3cret-word") ||
+		!strings.Contains(stdout, "html: {") {
+		t.Errorf("of a page: %d\n%s\n%s", code, stdout, stderr)
+	}
+}

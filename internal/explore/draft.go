@@ -37,7 +37,8 @@ type UpstreamDraft struct {
 	Keys grammar.Mapping
 }
 
-// A Pick is one value that a source takes. Its name is empty if it is the only one and stands alone.
+// A Pick is one value that a source takes. Its name is empty if it is the only one and stands alone. Its texts may have keys of
+// an answer in them, so what looks like a reference there is none.
 type Pick struct {
 	Name       string
 	Expression string // of jq; with a selector, what makes the value of the text of the element, empty: nothing
@@ -100,7 +101,7 @@ func (d *Draft) parse() any {
 	var selectors grammar.Mapping
 	for _, p := range d.Picks {
 		if p.Selector != "" {
-			selectors = append(selectors, grammar.Pair{Key: p.Name, Value: p.Selector})
+			selectors = append(selectors, grammar.Pair{Key: p.Name, Value: escape(p.Selector)})
 		}
 	}
 	switch {
@@ -115,7 +116,7 @@ func (d *Draft) parse() any {
 // pick returns the value of the key pick, nil if there is none.
 func (d *Draft) pick() any {
 	if len(d.Picks) == 1 && d.Picks[0].Name == "" {
-		return d.Picks[0].Expression
+		return escape(d.Picks[0].Expression)
 	}
 	var fields grammar.Mapping
 	made := false // of what selectors find
@@ -128,7 +129,7 @@ func (d *Draft) pick() any {
 			}
 		}
 		made = made || p.Expression != ""
-		fields = append(fields, grammar.Pair{Key: p.Name, Value: expression})
+		fields = append(fields, grammar.Pair{Key: p.Name, Value: escape(expression)})
 	}
 	if !made {
 		return nil // all that is found

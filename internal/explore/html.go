@@ -75,7 +75,9 @@ func selector(n *html.Node) string {
 			break
 		}
 		step := n.Data
-		if at, of := position(n); of > 1 {
+		if !tag.MatchString(n.Data) { // such as o:p
+			step = ":nth-child(" + strconv.Itoa(child(n)) + ")"
+		} else if at, of := position(n); of > 1 {
 			step += ":nth-of-type(" + strconv.Itoa(at) + ")"
 		}
 		steps = append(steps, step)
@@ -91,6 +93,20 @@ func selector(n *html.Node) string {
 		b.WriteString(steps[i])
 	}
 	return b.String()
+}
+
+// tag matches what can stand in a selector for the elements of that name.
+var tag = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// child returns which of its parent's elements n is.
+func child(n *html.Node) int {
+	at := 1
+	for c := n.PrevSibling; c != nil; c = c.PrevSibling {
+		if c.Type == html.ElementNode {
+			at++
+		}
+	}
+	return at
 }
 
 // position returns which of the elements of its kind n is among its siblings, and how many there are.
