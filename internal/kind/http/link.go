@@ -243,6 +243,16 @@ type hiding struct {
 	secrets *secret.Redactor
 }
 
+// hideHeader hides the same credentials in the header of an answer: expressions can use all of it, and errors say where a redirect
+// leads.
+func hideHeader(h http.Header, secrets *secret.Redactor) {
+	for _, lines := range h {
+		for i, line := range lines {
+			lines[i] = secrets.Text(line)
+		}
+	}
+}
+
 // hidden returns data, of the body of resp, without the credentials that came to be by themselves, such as tokens.
 func hidden(resp *http.Response, data []byte) []byte {
 	if h, ok := resp.Body.(*hiding); ok {

@@ -103,7 +103,9 @@ func (t *tokens) roundTrip(r *http.Request, send sender) (*http.Response, error)
 		if err2 != nil {
 			return resp, err2
 		}
-		resp.Body = &hiding{resp.Body, t.hidden()}
+		hides := t.hidden()
+		hideHeader(resp.Header, hides)
+		resp.Body = &hiding{resp.Body, hides}
 		if sent || resp.StatusCode != http.StatusUnauthorized || again(r, true) == nil || !t.refuse(token) {
 			return resp, nil
 		}

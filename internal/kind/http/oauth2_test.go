@@ -62,6 +62,11 @@ func (s *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/echo":
 		fmt.Fprintf(w, `{"sent": %q, "body": %q}`, r.Header.Get("Authorization"), body)
+	case "/header":
+		w.Header().Set("X-Sent", r.Header.Get("Authorization"))
+		fmt.Fprint(w, "{}")
+	case "/away":
+		http.Redirect(w, r, "http://"+token+".example/", http.StatusFound)
 	case "/fails":
 		http.Error(w, "cannot for "+token, http.StatusInternalServerError)
 	default:
@@ -262,6 +267,15 @@ func TestATokenIsHidden(t *testing.T) {
 		_, err = ask(t, u, client, "/fails").Fetch(ctx)
 		if got, want := said(err), "500 Internal Server Error: cannot for ***"; got != want {
 			t.Errorf("the error is %q, want %q", got, want)
+		}
+		_, err = ask(t, u, client, "/away").Fetch(ctx)
+		if got, want := said(err), "redirected to another origin, http://***.example: want its own upstream"; got != want {
+			t.Errorf("the error of a redirect is %q, want %q", got, want)
+		}
+		get, header := ask(t, u, client, "/header"), ""
+		get.Variables, get.Told = []string{"$headers"}, func(all map[string]any) { header = fmt.Sprint(all) }
+		if _, err := get.Fetch(ctx); err != nil || !strings.Contains(header, "x-sent:Bearer ***") {
+			t.Errorf("the header is %s, %v, want the token hidden", header, err)
 		}
 		if got := trace.String(); strings.Contains(got, "token-1") || strings.Contains(got, "cl13nt") || !strings.Contains(got, "token from http://id.example, for 1h0m0s more") {
 			t.Errorf("the trace is\n%s\nwant what token is used, and not the token", got)

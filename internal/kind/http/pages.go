@@ -99,7 +99,7 @@ func (p *pager) next(
 	case !httpclient.SameOrigin(f.get.URL, u):
 		err := fmt.Errorf("the next page is at another origin, %s://%s: want one of its own upstream", u.Scheme, u.Host)
 		return nil, p.fail(ctx, start, err)
-	case slices.Contains(asked, withoutFragment(u).String()):
+	case slices.Contains(asked, sentOf(u).String()):
 		return nil, p.fail(ctx, start, fmt.Errorf("page %d names page %d as the next one",
 			len(asked), slices.Index(asked, u.String())+1))
 	case len(asked) == source.Pages:
@@ -108,9 +108,9 @@ func (p *pager) next(
 	return u, nil
 }
 
-// withoutFragment removes what is not sent of an address.
-func withoutFragment(u *url.URL) *url.URL {
-	u.Fragment, u.RawFragment = "", ""
+// sentOf removes of an address what is not sent, and a user, for whom the credential of the upstream would not be.
+func sentOf(u *url.URL) *url.URL {
+	u.Fragment, u.RawFragment, u.User = "", "", nil
 	return u
 }
 

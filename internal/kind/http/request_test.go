@@ -242,6 +242,12 @@ func TestPages(t *testing.T) {
 		case "/base/away?":
 			fmt.Fprint(w, `{"next": "http://example.com/key"}`)
 			return
+		case "/base/user?":
+			fmt.Fprintf(w, `{"next": "http://me:other@%s/base/user?page=2"}`, r.Host)
+			return
+		case "/base/user?page=2":
+			fmt.Fprintf(w, `{"next": null, "sent": %q}`, r.Header.Get("Authorization"))
+			return
 		case "/base/number?":
 			fmt.Fprint(w, `{"next": 2}`)
 			return
@@ -297,7 +303,11 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
-	p := poll(t, server, "path: /rel, pages: .next", "$status", "$took")
+	p := poll(t, server, "path: /user, pages: .next, headers: {X-Team: a}")
+	if got, err := p.fetch(t.Context()); err != nil || got.Value.([]any)[1].(map[string]any)["sent"] != "" {
+		t.Errorf("a page has named a user for the next one: %v, %v", got.Value, err)
+	}
+	p = poll(t, server, "path: /rel, pages: .next", "$status", "$took")
 	got, err := p.fetch(t.Context())
 	if err != nil || got.Variables["$status"] != 200 || got.Variables["$took"].(float64) <= 0 || got.Size != 54 {
 		t.Errorf("fetch = %+v, %v", got, err)
