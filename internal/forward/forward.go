@@ -38,13 +38,22 @@ type State struct {
 type Receiver struct {
 	// Publish publishes states of different topics. It returns when ctx ends at the latest. There is one call at a time.
 	// After an error it is called again with each of them, or a newer one of the same topic. If the error has a method
-	// RetryAfter() time.Duration that is the least pause before that.
+	// RetryAfter() time.Duration that is the least pause before that. After a [RefusedError] it is called with half as many,
+	// and after each success with twice as many again.
 	Publish func(ctx context.Context, states []State) error
+	// Admit waits until Publish may be called, as long as ctx lasts; done is called after that. Nil: it always may.
+	Admit func(ctx context.Context) (done func(), err error)
 	// Most is how many states Publish gets at once; 0: one.
 	Most int
 	// Every is the time from the beginning of one call to that of the next; 0: none.
 	Every time.Duration
 }
+
+// A RefusedError says that a receiver does not take some states: they may be too many, or one of them is not as it wants it.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // A Forwarder publishes states to one receiver. Its methods may be called from any goroutine.
 type Forwarder struct {
@@ -57,6 +66,7 @@ type Forwarder struct {
 	waiting map[string][]byte // by topic
 	order   []string          // the topics that wait, the longest first
 	failing bool              // the newest attempt has failed
+	most    int               // states at once, since more were refused; 0: as many as the receiver says
 }
 
 // Open returns a Forwarder that publishes nothing yet.
@@ -75,7 +85,7 @@ func (f *Forwarder) To(r *Receiver) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.waiting)
-	f.order, f.failing = nil, false
+	f.order, f.failing, f.most = nil, false, 0
 }
 
 // Status returns how many topics have a state that waits, and whether the newest attempt to publish has failed. Ok is false
@@ -102,7 +112,7 @@ func (f *Forwarder) Written(topic string, data []byte) {
 func (f *Forwarder) Close(ctx context.Context) {
 	_ = f.loop.Stop()
 	for {
-		if some, err := f.publish(ctx); !some || err != nil {
+		if _, some, err := f.publish(ctx); !some || err != nil {
 			return
 		}
 	}
@@ -116,12 +126,12 @@ func (f *Forwarder) run(ctx context.Context) {
 			return
 		}
 		for {
-			begun := time.Now()
-			some, err := f.publish(ctx)
+			wasLess := f.isLess()
+			begun, some, err := f.publish(ctx)
 			if ctx.Err() != nil {
 				return
 			}
-			failures = f.note(failures, some, err)
+			failures = f.note(failures, some, wasLess, err)
 			pause := f.every() - time.Since(begun)
 			if err != nil {
 				pause = max(pause, backoff(failures, err))
@@ -138,14 +148,15 @@ func (f *Forwarder) run(ctx context.Context) {
 }
 
 // note takes note of what came of an attempt after so many failures in a row, and returns how many there are now.
-func (f *Forwarder) note(failures int, some bool, err error) int {
+func (f *Forwarder) note(failures int, some, wasLess bool, err error) int {
 	f.mu.Lock()
 	f.failing = err != nil && f.to.Load() != nil
+	isLess := f.most > 0
 	f.mu.Unlock()
 	switch {
-	case err != nil && failures == 0:
+	case err != nil && failures == 0 && !wasLess:
 		f.log.Warn("states are not forwarded: the newest ones will be as soon as that is possible", "err", err)
-	case err == nil && failures > 0 && some:
+	case err == nil && some && (failures > 0 || wasLess) && !isLess:
 		f.log.Info("states are forwarded again")
 	}
 	if err != nil {
@@ -171,31 +182,75 @@ func (f *Forwarder) every() time.Duration {
 	return 0
 }
 
-// publish publishes some of what waits, and reports whether there was any.
-func (f *Forwarder) publish(ctx context.Context) (some bool, err error) {
+// isLess reports whether fewer states are published at once than the receiver says.
+func (f *Forwarder) isLess() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.most > 0
+}
+
+// publish publishes some of what waits, and reports whether there was any, and when that began.
+func (f *Forwarder) publish(ctx context.Context) (begun time.Time, some bool, err error) {
+	begun = time.Now()
 	to := f.to.Load()
-	if to == nil {
-		return false, nil
+	if to == nil || !f.waits() {
+		return begun, false, nil
+	}
+	if to.Admit != nil {
+		done, err := to.Admit(ctx)
+		if err != nil {
+			return begun, true, err
+		}
+		defer done()
+		if f.to.Load() != to { // it is another one meanwhile
+			return begun, true, nil
+		}
+		begun = time.Now()
 	}
 	states := f.take(max(1, to.Most))
 	if len(states) == 0 {
-		return false, nil
+		return begun, false, nil
 	}
 	ctx, done := context.WithTimeout(ctx, within)
 	defer done()
-	if err := to.Publish(ctx, states); err != nil {
+	err = to.Publish(ctx, states)
+	f.learn(len(states), to.Most, err)
+	if err != nil {
 		for _, s := range states {
 			f.put(s, false)
 		}
-		return true, err
 	}
-	return true, nil
+	return begun, true, err
+}
+
+func (f *Forwarder) waits() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.waiting) > 0
+}
+
+// learn takes note of what came of publishing so many states at once.
+func (f *Forwarder) learn(states, most int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &refused):
+		f.most = max(1, states/2)
+	case err == nil && f.most > 0:
+		if f.most *= 2; f.most >= most {
+			f.most = 0
+		}
+	}
 }
 
 // take returns the states that have waited longest, which do not wait any more.
 func (f *Forwarder) take(most int) (states []State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.most > 0 {
+		most = min(most, f.most)
+	}
 	size := 0
 	for len(states) < min(most, len(f.order)) {
 		topic := f.order[len(states)]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,6 +180,76 @@ func TestForwardBacksOff(t *testing.T) {
 			f.Close(t.Context())
 		})
 	}
+}
+
+// A receiver that takes less at once gets what it takes, and what it refuses alone holds up nothing else.
+func TestForwardWhatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		got, calls, takes := map[string]string{}, 0, 3
+		f.To(&forward.Receiver{Most: 100, Every: time.Second, Publish: func(_ context.Context, states []forward.State) error {
+			calls++
+			if len(states) > takes || slices.ContainsFunc(states, func(s forward.State) bool { return string(s.Data) == "bad" }) {
+				return fmt.Errorf("no: %w", &forward.RefusedError{Err: polite{2 * time.Second}})
+			}
+			for _, s := range states {
+				got[s.Topic] = string(s.Data)
+			}
+			return nil
+		}})
+		for i := range 50 {
+			f.Written(fmt.Sprintf("source/%d", i), []byte("1"))
+		}
+		f.Written("source/7", []byte("bad"))
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if waiting, failing, _ := f.Status(); len(got) != 49 || waiting != 1 || !failing || calls > 150 {
+			t.Errorf("after %d calls %d states were published, %d wait, failing: %t", calls, len(got), waiting, failing)
+		}
+		takes = 100
+		f.Written("source/7", []byte("2"))
+		for i := range 20 {
+			f.Written("source/8", fmt.Append(nil, i))
+			time.Sleep(2 * time.Second)
+		}
+		synctest.Wait()
+		if waiting, failing, _ := f.Status(); got["source/7"] != "2" || got["source/8"] != "19" || waiting != 0 || failing {
+			t.Errorf("in the end %s and %s were published, %d wait, failing: %t", got["source/7"], got["source/8"], waiting, failing)
+		}
+		if strings.Count(log.String(), "level=WARN") != 1 || strings.Count(log.String(), "again") != 1 {
+			t.Errorf("the log is\n%s", &log)
+		}
+		f.Close(t.Context())
+	})
+}
+
+// To wait for the limit of a receiver is no failure, however long, and what is published then is the newest.
+func TestForwardWaitsToBeAdmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		var r receiver
+		f.To(&forward.Receiver{Publish: r.publish, Most: 10, Admit: func(ctx context.Context) (func(), error) {
+			select {
+			case <-time.After(59*time.Second + 500*time.Millisecond):
+			case <-ctx.Done():
+			}
+			return func() {}, ctx.Err()
+		}})
+		for i := range 65 {
+			f.Written("source/a", fmt.Append(nil, i))
+			time.Sleep(time.Second)
+		}
+		r.wants(t, "after a minute", "source/a=59")
+		if _, failing, _ := f.Status(); failing || log.Len() > 0 {
+			t.Errorf("failing: %t\n%s", failing, &log)
+		}
+		f.To(nil)
+		time.Sleep(time.Hour)
+		r.wants(t, "after nobody wants them", "")
+		f.Close(t.Context())
+	})
 }
 
 // Whoever writes, whoever changes the receiver and whoever closes may do it at any time; in the end the newest state of each

@@ -127,26 +127,37 @@ func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
 func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
 	spec := to.Upstream.Spec.(*httpkind.Upstream)
 	hook := httpkind.Webhook{
-		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
+		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Close: !spec.KeepAlive, Secrets: secret.New(spec.Secrets().Said...),
 	}
 	if to.Path != "" {
 		hook.URL = spec.URL.JoinPath(to.Path)
 	}
-	return &forward.Receiver{Most: to.Max, Every: to.Every, Publish: func(ctx context.Context, states []forward.State) error {
-		if limit := f.upstreams.Group(to.Upstream.Name); limit != nil {
-			done, err := f.scheduler.Admit(ctx, limit)
-			switch {
-			case errors.Is(err, smartpoll.ErrNotRunning): // the last states, at a stop
-			case err != nil:
-				return err
-			default:
-				defer done()
-			}
+	admit := func(ctx context.Context) (func(), error) {
+		limit := f.upstreams.Group(to.Upstream.Name) // another one after a reload
+		if limit == nil {
+			return func() {}, nil
 		}
+		done, err := f.scheduler.Admit(ctx, limit)
+		if errors.Is(err, smartpoll.ErrNotRunning) { // the last states, at a stop
+			return func() {}, nil
+		}
+		return done, err
+	}
+	publish := func(ctx context.Context, states []forward.State) error {
 		hook := hook
 		hook.Client = httpkind.ClientOf(f.upstreams.Link(to.Upstream.Name), f.client) // another one after a reload
-		return hook.Send(ctx, "application/json", batchOf(states))
-	}}
+		err := hook.Send(ctx, "application/json", batchOf(states))
+		if status, ok := errors.AsType[*httpkind.StatusError](err); ok && refusesStates(status.Code) {
+			return &forward.RefusedError{Err: err}
+		}
+		return err
+	}
+	return &forward.Receiver{Most: to.Max, Every: to.Every, Admit: admit, Publish: publish}
+}
+
+// refusesStates reports whether a status is about what was posted, and not about who did, or where to.
+func refusesStates(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity
 }
 
 // batchOf returns the body of a request with states, which are JSON.

@@ -28,6 +28,7 @@ type hub struct {
 	after  string     // Retry-After
 	posts  []post
 	newest map[string]float64 // levels by key
+	most   int                // states that it takes at once; 0: any number
 }
 
 // A post is a request with states.
@@ -59,10 +60,17 @@ func (h *hub) answer(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path != "/base/in" || r.Header.Get("Content-Type") != "application/json" {
 		h.t.Errorf("posted %s to %s with %v: %v", body, r.URL, r.Header, err)
 	}
+	status := h.status
+	if h.most > 0 && len(batch.Snapshots) > h.most {
+		status = http.StatusRequestEntityTooLarge
+	}
+	if !r.Close && strings.HasPrefix(r.Host, "device.") {
+		h.t.Error("the connection of a device stays open")
+	}
 	p := post{at: time.Now()}
 	for _, s := range batch.Snapshots {
 		p.keys = append(p.keys, fmt.Sprint(s["key"]))
-		if v, ok := s["value"].(map[string]any); ok && h.status == 200 {
+		if v, ok := s["value"].(map[string]any); ok && status == 200 {
 			h.newest[fmt.Sprint(s["key"])] = v["level"].(float64)
 		}
 	}
@@ -70,7 +78,7 @@ func (h *hub) answer(w http.ResponseWriter, r *http.Request) {
 	if h.after != "" {
 		w.Header().Set("Retry-After", h.after)
 	}
-	w.WriteHeader(h.status)
+	w.WriteHeader(status)
 }
 
 // since returns what was posted since the last call.
@@ -204,10 +212,30 @@ func TestStatesKeepTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &hub{t: t, level: 1, status: 200, newest: map[string]float64{}}
 		server := ssetest.NewServer(t, h)
-		newBubble(t, load(t, strings.Replace(forwardingYAML, "bearer: s3cret-token", "bearer: s3cret-token, limit: 6/m", 1)), new(lockedBuffer), server.Client.Transport)
+		var log lockedBuffer
+		newBubble(t, load(t, strings.Replace(forwardingYAML, "bearer: s3cret-token", "bearer: s3cret-token, limit: 2/m", 1)), &log, server.Client.Transport)
+		time.Sleep(10 * time.Minute)
+		if n := len(h.since()); n < 19 || n > 21 {
+			t.Errorf("%d requests in 10 minutes, want 2 a minute", n)
+		}
+		if strings.Contains(log.String(), "not forwarded") {
+			t.Errorf("to wait for the limit is no failure:\n%s", log.String())
+		}
+	})
+}
+
+// A receiver that takes less at once gets less, and a device gets a connection for each request.
+func TestStatesAreFewerForASmallReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{t: t, level: 1, status: 200, most: 2, newest: map[string]float64{}}
+		server := ssetest.NewServer(t, h)
+		config := strings.NewReplacer("bearer: s3cret-token", "bearer: s3cret-token, keep_alive: false", "max: 3", "max: 100", "hub.example", "device.example")
+		newBubble(t, load(t, config.Replace(forwardingYAML)), new(lockedBuffer), server.Client.Transport)
 		time.Sleep(time.Minute)
-		if n := len(h.since()); n < 3 || n > 7 {
-			t.Errorf("%d requests in a minute, want at most 7, as many as states that wait", n)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if len(h.newest) != 5 {
+			t.Errorf("the receiver has %v, want all 5", h.newest)
 		}
 	})
 }
