@@ -42,7 +42,7 @@ func isDelivery(path string) bool { return strings.HasPrefix(path, "/hooks/") }
 
 // deliveries are those to all hooks.
 type deliveries struct {
-	large chan struct{}                        // has a token for each large one that is read
+	large places                               // of the large ones that are read
 	known *idempotency.Keys[string, delivered] // by the hook
 }
 
@@ -53,7 +53,7 @@ type delivered struct {
 }
 
 func newDeliveries(deps Deps) deliveries {
-	return deliveries{make(chan struct{}, maxLarge), idempotency.New[string](idempotency.Options[delivered]{
+	return deliveries{known: idempotency.New[string](idempotency.Options[delivered]{
 		Known: func(d delivered) bool { return deps.Clock.Now().Sub(d.at) < rememberFor },
 		Max:   10 * rememberMost, MaxOwn: rememberMost,
 	})}
@@ -121,31 +121,43 @@ func (a *API) readDelivery(w http.ResponseWriter, r *http.Request, check io.Writ
 		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxDelivery))
 		return nil, false
 	}
+	free := func() (ended bool) { return false }
 	if r.ContentLength < 0 || r.ContentLength > smallDelivery {
-		select {
-		case a.hooks.large <- struct{}{}:
-			defer func() { <-a.hooks.large }()
-		default:
-			failForNow(w, r, http.StatusServiceUnavailable, "too much is being sent to hooks at once", time.Second)
+		connection := http.NewResponseController(w)
+		within := func(d time.Duration) { _ = connection.SetReadDeadline(time.Now().Add(d)) } // fails where there is no connection, as in a test
+		got := a.hooks.large.take(a.deps.Guard.Address(r), a.deps.Clock.Now(), func() { within(-time.Second) })
+		if got == nil {
+			failForNow(w, r, http.StatusServiceUnavailable, tooMuch, time.Second)
 			return nil, false
 		}
-		connection := http.NewResponseController(w)
-		_ = connection.SetReadDeadline(time.Now().Add(largeWithin)) // fails where there is no connection, as in a test
-		defer func() { _ = connection.SetReadDeadline(time.Time{}) }()
+		within(largeWithin)
+		free = func() (ended bool) {
+			// After an error the time stays: the server waits for the rest of a body before it answers.
+			if ended = a.hooks.large.free(got); ok && !ended {
+				_ = connection.SetReadDeadline(time.Time{})
+			}
+			return ended
+		}
 	}
 	var buffer bytes.Buffer
 	buffer.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
 	_, err := buffer.ReadFrom(io.TeeReader(http.MaxBytesReader(w, r.Body, MaxDelivery), check))
-	switch {
+	ok = err == nil
+	switch ended := free(); {
+	case ended:
+		failForNow(w, r, http.StatusServiceUnavailable, tooMuch, time.Second)
+	case ok:
+		return buffer.Bytes(), true
 	case errors.As(err, new(*http.MaxBytesError)):
 		failBody(w, r, err, "")
-	case err != nil:
-		fail(w, r, http.StatusBadRequest, "the body ended too early")
 	default:
-		return buffer.Bytes(), true
+		fail(w, r, http.StatusBadRequest, "the body ended too early")
 	}
 	return nil, false
 }
+
+// tooMuch is why a request has no place, or has to give it up.
+const tooMuch = "too much is being sent to hooks at once"
 
 // deliver starts the job of a hook, or sets its source, unless that was done for the delivery before.
 func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Request, d delivery) {

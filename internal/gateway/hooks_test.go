@@ -209,32 +209,57 @@ func TestHooksAfterARestart(t *testing.T) {
 	}
 }
 
-// What large and slow requests take is bounded, and does not keep others out.
+// What large and slow requests take is bounded, and keeps nobody out: those of one address give way, and are answered at once.
 func TestSlowHooks(t *testing.T) {
-	s := start(t, someHooks)
+	s := start(t, someHooks+"trust_forwarded: 127.0.0.1\n")
 	address := strings.TrimPrefix(s.url, "http://")
-	for range 17 { // one may come while a place is taken by the large one below
+	slow := func(from, length string) net.Conn {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
-		fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\nslow", 0)
+		t.Cleanup(func() { conn.Close() })
+		fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\n%s\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n1\r\nx\r\n",
+			from, length, 0)
+		return conn
 	}
 	big := strings.Repeat(" ", 70_000) + `{"ref":"refs/heads/main"}`
-	small := `{"ref":"refs/heads/main"}`
-	for end := time.Now().Add(patience); ; {
-		status, head, body := s.do("POST", "/hooks/deploy", big, signed(big)...)
-		if status == 503 && head.Get("Retry-After") == "1" {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("a large one beside 16 slow ones gets %d %s, want 503", status, body)
-		}
-		time.Sleep(10 * time.Millisecond)
+	send := func(from, body string) int {
+		status, _, _ := s.do("POST", "/hooks/deploy", body, signed(body, "X-Forwarded-For", from)...)
+		return status
 	}
-	if status, _, body := s.do("POST", "/hooks/deploy", small, signed(small)...); status != 202 {
-		t.Errorf("a small one beside 16 slow ones gets %d %s, want 202", status, body)
+	var stranger []net.Conn
+	for i := range 16 {
+		stranger = append(stranger, slow("2001:db8::"+fmt.Sprint(i), []string{"Content-Length: 100000", "Transfer-Encoding: chunked"}[i%2]))
+	}
+	for end := time.Now().Add(patience); send("2001:db8::17", big) != 503; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the 17th large one of a network gets no 503")
+		}
+	}
+	if got := send("192.0.2.1", big); got != 202 {
+		t.Errorf("a large one beside 16 slow ones of another network gets %d, want 202", got)
+	}
+	if got := send("2001:db8::18", `{"ref":"refs/heads/main"}`); got != 202 {
+		t.Errorf("a small one beside 16 slow ones gets %d, want 202", got)
+	}
+	answered := make(chan int, len(stranger))
+	for _, conn := range stranger {
+		go func() {
+			conn.SetReadDeadline(time.Now().Add(patience))
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				answered <- resp.StatusCode
+			}
+		}()
+	}
+	if got := <-answered; got != 503 {
+		t.Errorf("who gives way gets %d, want 503", got)
+	}
+	time.Sleep(1100 * time.Millisecond) // those that take long give way to everybody
+	for range 16 {
+		if got := send("2001:db8::19", big); got != 202 {
+			t.Errorf("a large one beside 16 that have taken long gets %d, want 202", got)
+		}
 	}
 	// One that announces more than it may is refused before it is read.
 	conn, err := net.Dial("tcp", address)
