@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,8 @@ const (
 	Stripe Scheme = "stripe"
 	// Slack is another one: X-Slack-Signature: v0=HEX and X-Slack-Request-Timestamp: TIME.
 	Slack Scheme = "slack"
-	// Standard is that of standardwebhooks.com: webhook-id, webhook-timestamp and webhook-signature: v1,BASE64.
+	// Standard is that of standardwebhooks.com: webhook-id, webhook-timestamp and webhook-signature: v1,BASE64. Svix has svix- in
+	// place of webhook- unless its customer pays for that.
 	Standard Scheme = "standard"
 )
 
@@ -77,18 +79,19 @@ func (v *Verifier) Headers() []string {
 	case Slack:
 		return []string{"X-Slack-Signature", slackTime}
 	case Standard:
-		return []string{"Webhook-Signature", standardID, standardTime}
+		return slices.Concat(standardHeaders("Webhook-"), standardHeaders("Svix-"))
 	case Token:
 		return []string{http.CanonicalHeaderKey(orElse(v.Header, TokenHeader))}
 	}
 	return []string{http.CanonicalHeaderKey(orElse(v.Header, SignatureHeader))}
 }
 
-const (
-	slackTime    = "X-Slack-Request-Timestamp"
-	standardID   = "Webhook-Id"
-	standardTime = "Webhook-Timestamp"
-)
+const slackTime = "X-Slack-Request-Timestamp"
+
+// standardHeaders are the headers of [Standard] with the signature, the ID and the time.
+func standardHeaders(prefix string) []string {
+	return []string{prefix + "Signature", prefix + "Id", prefix + "Timestamp"}
+}
 
 func orElse(text, other string) string {
 	if text == "" {
@@ -114,7 +117,11 @@ type Check struct {
 
 // Begin checks the headers of a request. After it the body is written to the Check.
 func (v *Verifier) Begin(h http.Header, now time.Time) (*Check, error) {
-	name := v.Headers()[0]
+	names := v.Headers()
+	if v.Scheme == Standard && len(h[names[0]]) == 0 && len(h[names[3]]) > 0 {
+		names = names[3:]
+	}
+	name := names[0]
 	values := h.Values(name)
 	switch {
 	case len(values) == 0 || values[0] == "":
@@ -143,12 +150,12 @@ func (v *Verifier) Begin(h http.Header, now time.Time) (*Check, error) {
 		}
 		prefix, signatures = "v0:"+at+":", signatureOf(strings.TrimPrefix(values[0], "v0="))
 	case Standard:
-		at := h.Get(standardTime)
-		if err := v.isFresh(standardTime, at, now); err != nil {
+		at := h.Get(names[2])
+		if err := v.isFresh(names[2], at, now); err != nil {
 			return nil, err
 		}
-		if id = h.Get(standardID); id == "" || len(id) > maxHeader {
-			return nil, fmt.Errorf("it has no header %s of at most %d bytes", standardID, maxHeader)
+		if id = h.Get(names[1]); id == "" || len(id) > maxHeader {
+			return nil, fmt.Errorf("it has no header %s of at most %d bytes", names[1], maxHeader)
 		}
 		prefix, signatures = id+"."+at+".", standard(values[0])
 	default:

@@ -59,6 +59,10 @@ func TestTheExamplesOfServices(t *testing.T) {
 			header("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp", "1614265330",
 				"webhook-signature", "v1,bm90IGl0 v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
 			`{"test": 2432232314}`, 1614265330},
+		{"Svix, Resend and Clerk", hook.Verifier{Scheme: hook.Standard, Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+			header("svix-id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "svix-timestamp", "1614265330",
+				"svix-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+			`{"test": 2432232314}`, 1614265330},
 	} {
 		now := time.Unix(tt.at+60, 0)
 		if err := check(tt.v, tt.h, tt.body, now); err != nil {
