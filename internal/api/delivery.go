@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/hook"
 	"github.com/tidewire/tidewire/internal/jq"
@@ -71,9 +72,14 @@ func headersOf(h http.Header, secret []string) map[string]any {
 func (d *delivery) run(ctx context.Context, what string, p *jq.Program) (any, error) {
 	v, err := p.RunWith(ctx, d.value, d.variables)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, unusableError{fmt.Errorf("%s: %w", what, err)}
 	}
 	return v, nil
+}
+
+// caller is who starts something by the delivery.
+func (d *delivery) caller() access.Identity {
+	return access.Identity{Kind: access.ByHook, Subject: d.Name}
 }
 
 // when reports whether the delivery counts.
@@ -87,7 +93,7 @@ func (d *delivery) when(ctx context.Context) (bool, error) {
 	}
 	holds, ok := v.(bool)
 	if !ok {
-		return false, fmt.Errorf("when: %s gives neither true nor false", d.When)
+		return false, unusableError{fmt.Errorf("when: %s gives neither true nor false", d.When)}
 	}
 	return holds, nil
 }
@@ -103,10 +109,10 @@ func (d *delivery) id(ctx context.Context, r *http.Request) (string, error) {
 			return "", err
 		}
 		if v == nil || v == "" {
-			return "", fmt.Errorf("id: %s gives nothing", d.ID)
+			return "", unusableError{fmt.Errorf("id: %s gives nothing", d.ID)}
 		}
 		if of, err = json.Marshal(v); err != nil {
-			return "", fmt.Errorf("id: %w", err)
+			return "", unusableError{fmt.Errorf("id: %w", err)}
 		}
 	case d.check.ID() != "":
 		of = []byte(d.check.ID())

@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/hook"
 	"github.com/tidewire/tidewire/internal/idempotency"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/problem"
@@ -48,8 +49,9 @@ type deliveries struct {
 
 // delivered is what a delivery led to.
 type delivered struct {
-	run string    // empty: a source got it
-	at  time.Time // by the monotonic clock
+	counts bool      // as when says
+	run    string    // empty: a source got it
+	at     time.Time // by the monotonic clock
 }
 
 func newDeliveries(deps Deps) deliveries {
@@ -90,15 +92,6 @@ func (a *API) takeDelivery(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusUnprocessableEntity, "what was sent cannot be read: "+err.Error())
 		return
 	}
-	holds, err := d.when(ctx)
-	if err != nil {
-		a.unusableDelivery(w, r, h, err)
-		return
-	}
-	if !holds {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
 	a.deliver(ctx, w, r, d)
 }
 
@@ -107,12 +100,6 @@ func (a *API) refuseDelivery(w http.ResponseWriter, r *http.Request, h *config.H
 	a.clients.Warn("what was sent to a hook is refused", "hook", h.Name, flood.Address, a.addressOf(r), "err", err)
 	a.recordMetered(r, "hook-refused", access.Identity{}, slog.String("hook", h.Name), slog.String("error", err.Error()))
 	fail(w, r, http.StatusForbidden, "this is refused: "+err.Error())
-}
-
-// unusableDelivery answers what is genuine, and of which an expression of the hook can make nothing.
-func (a *API) unusableDelivery(w http.ResponseWriter, r *http.Request, h *config.Hook, err error) {
-	a.clients.Warn("what was sent to a hook cannot be used", "hook", h.Name, flood.Address, a.addressOf(r), "err", err)
-	fail(w, r, http.StatusUnprocessableEntity, "what was sent cannot be used: "+err.Error())
 }
 
 // readDelivery reads the body of a delivery and writes it to what checks it. It reports false after an answer of its own.
@@ -161,46 +148,56 @@ const tooMuch = "too much is being sent to hooks at once"
 
 // deliver starts the job of a hook, or sets its source, unless that was done for the delivery before.
 func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Request, d delivery) {
-	if d.Source != nil && len(d.Data) > MaxPush {
-		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxPush))
-		return
-	}
-	id, err := d.id(ctx, r)
-	if err != nil {
-		a.unusableDelivery(w, r, d.Hook, err)
-		return
-	}
-	args, err := d.arguments(ctx)
-	if err != nil {
-		a.unusableDelivery(w, r, d.Hook, err)
-		return
-	}
-	caller := access.Identity{Kind: access.ByHook, Subject: d.Name}
-	to, first := delivered{}, true
-	begin := func() (to delivered, err error) {
+	begin := func(id string) (to delivered, err error) {
 		to.at = a.deps.Clock.Now()
-		if d.Source != nil {
-			_, err = a.deps.Sources.Push(ctx, d.Source.Name, d.Message, caller, id)
-			if errors.Is(err, idempotency.ErrReused) {
-				err = nil // the one that was sent first counts
-			}
+		if to.counts, err = d.when(ctx); err != nil || !to.counts {
 			return to, err
 		}
-		to.run, err = a.startFor(ctx, r, d, caller, id, args)
+		if d.Source != nil {
+			return to, a.pushFor(ctx, d, id)
+		}
+		to.run, err = a.startFor(ctx, r, d, id)
 		return to, err
 	}
-	if id == "" {
-		to, err = begin()
-	} else {
-		key := idempotency.Key[string]{Caller: d.Name, Key: id}
-		to, first, err = a.hooks.known.Do(ctx, key, idempotency.Fingerprint{}, begin)
+	if d.ID != nil { // of what does not count it may be missing, or be that of what does
+		if holds, err := d.when(ctx); err != nil || !holds {
+			a.answerDelivery(w, r, d, delivered{}, true, err)
+			return
+		}
 	}
+	id, err := d.id(ctx, r)
+	to, first := delivered{}, true
 	switch {
+	case err != nil:
+	case id == "":
+		to, err = begin("")
+	default:
+		// What did not count does not either when it is sent again with other headers, which nobody signs.
+		key := idempotency.Key[string]{Caller: d.Name, Key: id}
+		if d.When != nil {
+			key.Scope = d.When.String() // another one may say something else
+		}
+		to, first, err = a.hooks.known.Do(ctx, key, idempotency.Fingerprint{}, func() (delivered, error) { return begin(id) })
+	}
+	a.answerDelivery(w, r, d, to, first, err)
+}
+
+// answerDelivery answers what is genuine.
+func (a *API) answerDelivery(w http.ResponseWriter, r *http.Request, d delivery, to delivered, first bool, err error) {
+	unusable, isUnusable := errors.AsType[unusableError](err)
+	switch {
+	case isUnusable:
+		a.clients.Warn("what was sent to a hook cannot be used", "hook", d.Name, flood.Address, a.addressOf(r), "err", err)
+		fail(w, r, http.StatusUnprocessableEntity, "what was sent cannot be used: "+unusable.Error())
+	case errors.Is(err, errTooLarge):
+		fail(w, r, http.StatusRequestEntityTooLarge, err.Error())
 	case err != nil && d.Source != nil:
 		a.failPush(w, r, d.Source.Name, err)
 	case err != nil:
 		a.failDelivery(w, r, d, err)
-	case d.Source != nil:
+	case d.Verify.Scheme == hook.Slack: // which takes another status for an error, and shows people a body
+		w.WriteHeader(http.StatusOK)
+	case !to.counts || d.Source != nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Location", RunPath(a.deps.Config(), to.run))
@@ -208,13 +205,33 @@ func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 }
 
+// An unusableError is why an expression of a hook makes nothing of what was sent.
+type unusableError struct{ error }
+
+// errTooLarge is why a source does not get what a job could.
+var errTooLarge = fmt.Errorf("the body is larger than %d bytes", MaxPush)
+
+// pushFor sends a delivery to the source of its hook.
+func (a *API) pushFor(ctx context.Context, d delivery, key string) error {
+	if len(d.Data) > MaxPush {
+		return errTooLarge
+	}
+	_, err := a.deps.Sources.Push(ctx, d.Source.Name, d.Message, d.caller(), key)
+	if errors.Is(err, idempotency.ErrReused) {
+		return nil // the one that was sent first counts
+	}
+	return err
+}
+
 // errNoJob is why a start for a hook fails whose job was removed a moment ago.
 var errNoJob = errors.New("its job is not there any more")
 
 // startFor starts the job of a delivery, and returns the ID of the run.
-func (a *API) startFor(
-	ctx context.Context, r *http.Request, d delivery, caller access.Identity, key string, given map[string]any,
-) (string, error) {
+func (a *API) startFor(ctx context.Context, r *http.Request, d delivery, key string) (string, error) {
+	given, err := d.arguments(ctx)
+	if err != nil {
+		return "", err
+	}
 	j := a.deps.Jobs.Job(d.Job.Name)
 	if j == nil {
 		return "", errNoJob
@@ -223,7 +240,7 @@ func (a *API) startFor(
 	if wrong != nil {
 		return "", wrongArgs(wrong)
 	}
-	by := "hook " + d.Name
+	by, caller := "hook "+d.Name, d.caller()
 	who := audit.Actor{slog.String("user", by), identityAttr("", caller), slog.String("address", a.addressOf(r))}
 	_, snap, err := a.deps.Jobs.Start(ctx, j, jobs.StartOptions{
 		Trigger: wire.TriggerHook, Args: args, Caller: caller, By: by, Key: key,

@@ -37,6 +37,7 @@ hooks:
   lab: {job: build, verify: {token: 0123456789abcdef, header: X-Gitlab-Token}, args: {ref: .ref}}
   pay: {job: build, verify: {stripe: 0123456789abcdef}, id: .id, args: {ref: .ref}}
   door: {source: door, verify: {token: 0123456789abcdef}}
+  talk: {job: build, verify: {slack: 0123456789abcdef}, when: .text != "no", args: {ref: .text}}
   odd: {job: build, verify: {token: 0123456789abcdef}, when: .ref, args: {ref: .ref}}
   failing: {job: build, verify: {token: 0123456789abcdef}, args: {ref: '.ref | error("no: \(.)")'}}
 `
@@ -55,6 +56,16 @@ func stripe(body string, at time.Time) []string {
 	return []string{"Stripe-Signature", fmt.Sprintf("t=%d,v1=%x", at.Unix(), mac.Sum(nil))}
 }
 
+// slack is that of Slack.
+func slack(body string) []string {
+	mac, now := hmac.New(sha256.New, []byte(hookSecret)), time.Now().Unix()
+	fmt.Fprintf(mac, "v0:%d:%s", now, body)
+	return []string{
+		"X-Slack-Signature", fmt.Sprintf("v0=%x", mac.Sum(nil)), "X-Slack-Request-Timestamp", fmt.Sprint(now),
+		"Content-Type", "application/x-www-form-urlencoded",
+	}
+}
+
 func TestHooks(t *testing.T) {
 	cfg := load(t, someHooks)
 	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
@@ -64,6 +75,7 @@ func TestHooks(t *testing.T) {
 	token := []string{"Authorization", "Bearer " + hookSecret}
 	gitlab := []string{"X-Gitlab-Token", hookSecret}
 	const main = `{"ref":"refs/heads/main","n":3}`
+	const pinged, command = `{"ref":"refs/heads/ping"}`, "command=%2Fbuild&text=refs%2Fheads%2Fslack"
 	form := url.Values{"payload": {`{"ref":"refs/heads/form"}`}}.Encode()
 	for _, tt := range []struct {
 		what, path, body string
@@ -76,7 +88,10 @@ func TestHooks(t *testing.T) {
 		{"below the public address", "/tide/hooks/deploy", main, signed(main), 202, `"repeated":true`},
 		{"from anywhere", "/hooks/deploy", main, signed(main, "Origin", "https://github.com", "Sec-Fetch-Site", "cross-site", "Host", "tide.internal", "Authorization", "Bearer nobody", "Cookie", "tidewire=x"), 202, `"repeated":true`},
 		{"a form", "/hooks/deploy", form, signed(form, "Content-Type", "application/x-www-form-urlencoded"), 202, `"repeated":false`},
-		{"when is false", "/hooks/deploy", main, signed(main, "X-GitHub-Event", "ping"), 204, ""},
+		{"when is false", "/hooks/deploy", pinged, signed(pinged, "X-GitHub-Event", "ping"), 204, ""},
+		{"when was false", "/hooks/deploy", pinged, signed(pinged, "X-GitHub-Event", "push"), 204, ""},
+		{"Slack", "/hooks/talk", command, slack(command), 200, ""},
+		{"Slack, when is false", "/hooks/talk", "text=no", slack("text=no"), 200, ""},
 		{"unsigned", "/hooks/deploy", main, nil, 403, "it has no header X-Hub-Signature-256"},
 		{"forged", "/hooks/deploy", main, signed(main + " "), 403, "it is not signed with the secret"},
 		{"by a token", "/hooks/deploy", main, bearer("admin"), 403, "it has no header"},
@@ -106,6 +121,9 @@ func TestHooks(t *testing.T) {
 		if status != tt.status || !contains(body, tt.says) {
 			t.Errorf("%s: %d %s, want %d and %s", tt.what, status, body, tt.status, tt.says)
 		}
+		if status == 200 && body != "" {
+			t.Errorf("%s: the answer is %s, want none", tt.what, body)
+		}
 		if status == 202 && head.Get("Location") != "/tide/api/v1/runs/"+str(decode(t, []byte(body))["run"]) {
 			t.Errorf("%s: it is at %q, want the path of the run in %s", tt.what, head.Get("Location"), body)
 		}
@@ -118,8 +136,8 @@ func TestHooks(t *testing.T) {
 	for _, run := range list { // one that waits is joined by a start with the same arguments
 		starts += run.(object)["requests"].(float64)
 	}
-	if starts != 5 {
-		t.Errorf("%v starts led to %d runs, want 5", starts, len(list))
+	if starts != 6 {
+		t.Errorf("%v starts led to %d runs, want 6", starts, len(list))
 	}
 	first := list[len(list)-1].(object)
 	if args := first["args"].(object); first["trigger"] != "hook" || first["by"] != "hook deploy" || args["n"] != 3.0 {
@@ -138,8 +156,8 @@ func TestHooks(t *testing.T) {
 			refused++
 		}
 	}
-	if triggers != 5 || refused < 4 {
-		t.Errorf("the audit log has %d starts and %d refusals, want 5 and more than 4", triggers, refused)
+	if triggers != 6 || refused < 4 {
+		t.Errorf("the audit log has %d starts and %d refusals, want 6 and more than 4", triggers, refused)
 	}
 	if log := s.log.String(); contains(log, hookSecret) || !contains(log, "what was sent to a hook is refused") {
 		t.Errorf("the log shows the secret, or not what is refused:\n%s", log)
