@@ -73,8 +73,15 @@ export function number(value, decimals, compact) {
   const x = Number(value), size = Math.abs(x);
   if (compact && (size >= 1e15 || (x !== 0 && size < 1e-4))) return scientific(value);
   if (compact && size >= 1e7) return short(x);
-  const [digits, rest] = (decimals === undefined ? plain(x) : fixed(x, decimals)).split(".");
+  const [digits, rest] = (decimals !== undefined ? fixed(x, decimals) : compact ? withoutNoise(x) : plain(x)).split(".");
   return grouped(digits) + (rest ? `.${rest}` : "");
+}
+
+/** The shortest digits of x, or if these are more than 15, which is what sums of decimal fractions get, the first 14. */
+function withoutNoise(x) {
+  const text = plain(x), rest = text.split(".")[1] ?? "";
+  const many = text.replace(/^-/, "").replace(".", "").replace(/^0+/, "").length;
+  return many <= 15 || rest.length < many - 14 ? text : fixed(x, rest.length - (many - 14)).replace(/\.?0+$/, "");
 }
 
 /** A large number with the prefix that units have. */
@@ -114,7 +121,7 @@ function plain(x) {
 function fixed(x, n) {
   if (Math.abs(x) >= 1e21) return String(BigInt(x)) + (n > 0 ? `.${"0".repeat(n)}` : "");
   const text = x.toFixed(n), twice = Math.abs(x) * 10 ** n * 2;
-  if (twice % 2 !== 1 || !/50*$/.test(x.toFixed(Math.min(100, n + 40)).slice(-40))) return text;
+  if (twice % 2 !== 1 || !/^50*$/.test(x.toFixed(Math.min(100, n + 40)).slice(-40))) return text;
   const last = Number(text.at(-1));
   return last % 2 === 0 ? text : text.slice(0, -1) + (last - 1); // toFixed has gone away from zero
 }

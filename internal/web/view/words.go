@@ -110,11 +110,26 @@ func Number(n json.Number, decimals *int, compact bool) string {
 		digits = *decimals
 	}
 	text := strconv.FormatFloat(x, 'f', digits, 64)
+	if decimals == nil && compact {
+		text = withoutNoise(x, text)
+	}
 	whole, rest, point := strings.Cut(text, ".")
 	if text = grouped(whole); point {
 		text += "." + rest
 	}
 	return text
+}
+
+// withoutNoise returns the shortest digits of x, or if these are more than 15, which is what sums of decimal fractions get,
+// the first 14: 55.15 for 55.150000000000006.
+func withoutNoise(x float64, text string) string {
+	_, rest, _ := strings.Cut(text, ".")
+	many := len(strings.TrimLeft(strings.Replace(strings.TrimPrefix(text, "-"), ".", "", 1), "0"))
+	if many <= 15 || len(rest) < many-14 {
+		return text
+	}
+	text = strconv.FormatFloat(x, 'f', len(rest)-(many-14), 64)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
 // short is a large number with the prefix that units have.
