@@ -129,7 +129,7 @@ func (a *API) jobPage(w http.ResponseWriter, r *http.Request) {
 	for i, run := range list {
 		_ = json.Unmarshal(run.Data, &runs[i]) // it was published
 	}
-	if body.Rows = look.RunRows(runs); more {
+	if body.Rows = look.RunRows(runs, object.Args); more {
 		body.Older = cursorOf(list[len(list)-1].Key())
 	}
 	strip, _ := json.Marshal(object.Strip) // texts and numbers encode

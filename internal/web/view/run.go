@@ -18,6 +18,7 @@ import (
 const (
 	mostResult = 20_000 // characters
 	mostValue  = 400    // characters of an argument
+	mostOf     = 120    // characters of all arguments, in a list
 )
 
 // A RunHead is what is said first of a run, on its page and on that of its job.
@@ -233,10 +234,11 @@ type RunRow struct {
 	Took        string    // empty: it has not begun
 	Width       int       // of its bar, of 120
 	By, Text    string
+	Of          string // the arguments that it has been given, except those that are as usual
 }
 
-// RunRows returns the rows of runs.
-func (l Look) RunRows(runs []wire.Run) []RunRow {
+// RunRows returns the rows of runs of a job that has these arguments.
+func (l Look) RunRows(runs []wire.Run, args wire.Args) []RunRow {
 	longest := time.Second
 	lengths := make([]time.Duration, len(runs))
 	for i, r := range runs {
@@ -252,7 +254,7 @@ func (l Look) RunRows(runs []wire.Run) []RunRow {
 	rows := make([]RunRow, len(runs))
 	for i, r := range runs {
 		badge := JudgeRun(r.Status, r.Warned)
-		row := RunRow{ID: r.ID, State: badge.State, Word: badge.Word, At: r.CreatedAt}
+		row := RunRow{ID: r.ID, State: badge.State, Word: badge.Word, At: r.CreatedAt, Of: unusual(r.Args, args)}
 		if r.StartedAt != nil {
 			row.At, row.Took = *r.StartedAt, Took(lengths[i].Seconds())
 			row.Width = max(2, int(120*lengths[i]/longest))
@@ -269,6 +271,19 @@ func (l Look) RunRows(runs []wire.Run) []RunRow {
 		rows[i] = row
 	}
 	return rows
+}
+
+// unusual tells a run from others of its job: its arguments that are not the defaults.
+func unusual(given map[string]any, args wire.Args) string {
+	var words []string
+	for _, arg := range args {
+		value, ok := given[arg.Name]
+		if !ok || arg.Secret || value == "" || fmt.Sprint(value) == fmt.Sprint(arg.Default) {
+			continue
+		}
+		words = append(words, ArgLabel(arg)+" "+argText(value))
+	}
+	return Shown(strings.Join(words, ", "), mostOf)
 }
 
 // OnBusy says what a start does while a job is busy.
@@ -368,8 +383,11 @@ func Size(bytes int64) string {
 	case bytes < 1e6:
 		return strconv.FormatFloat(n/1e3, 'f', 0, 64) + " kB"
 	case bytes < 1e9:
-		return strconv.FormatFloat(n/1e6, 'f', 1, 64) + " MB"
+		return tenths(n/1e6) + " MB"
 	default:
-		return strconv.FormatFloat(n/1e9, 'f', 1, 64) + " GB"
+		return tenths(n/1e9) + " GB"
 	}
 }
+
+// tenths returns x with a digit behind the point, unless that is 0.
+func tenths(x float64) string { return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") }

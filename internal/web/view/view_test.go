@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -212,5 +213,50 @@ func BenchmarkOverview(b *testing.B) {
 		l := look(set.Now)
 		l.Verdict(sources, jobs)
 		l.Sections(sources)
+	}
+}
+
+// A number that a sum has left with noise is shown without it; one that was given with many digits keeps its first ones.
+func TestNumbersWithoutNoise(t *testing.T) {
+	for number, want := range map[string]string{
+		"55.150000000000006": "55.15", "42.68000000000001": "42.68", "-0.30000000000000004": "−0.3", "0.3333333333333333": "0.33333333333333",
+		"83333.33333333334": "83,333.333333333", "999999.9999999999": "1,000,000", "21.125": "21.125", "0.1234567890123": "0.1234567890123",
+	} {
+		if got := view.Number(json.Number(number), nil, true); got != want {
+			t.Errorf("%s is shown as %s, want %s", number, got, want)
+		}
+		if exact := view.Number(json.Number(number), nil, false); strings.NewReplacer(",", "", "−", "-").Replace(exact) != number {
+			t.Errorf("%s is %s where it is exact", number, exact)
+		}
+	}
+}
+
+// A source that is told its values is not asked, so nobody is offered to poll it.
+func TestNobodyPollsWhatIsPushed(t *testing.T) {
+	now := time.Now()
+	source := wire.Source{Key: "source/backup", Name: "backup", Kind: "push", State: wire.SourceStale, Since: &now, Error: new("nothing has come for 1m0s")}
+	for kind, want := range map[string]string{"push": "Silence", "http": "Poll now"} {
+		source.Kind = kind
+		rows := look(now).Verdict([]wire.Source{source}, nil).Rows
+		if len(rows) != 1 || rows[0].Act.Act != want {
+			t.Errorf("kind %s: %+v, want to be offered %s", kind, rows, want)
+		}
+	}
+}
+
+// A list of runs says what each was about, and no secret.
+func TestRunsTellWhatTheyAreOf(t *testing.T) {
+	args := wire.Args{{Name: "host", Title: "Device"}, {Name: "mode", Default: "soft"}, {Name: "pin", Secret: true}, {Name: "note", Default: ""}}
+	runs := []wire.Run{
+		{Args: map[string]any{"host": "gate", "mode": "soft", "pin": "***", "note": ""}},
+		{Args: map[string]any{"host": "door-1", "mode": "hard"}},
+		{},
+	}
+	var got []string
+	for _, row := range look(time.Now()).RunRows(runs, args) {
+		got = append(got, row.Of)
+	}
+	if want := []string{"Device gate", "Device door-1, Mode hard", ""}; !slices.Equal(got, want) {
+		t.Errorf("runs are of %q, want %q", got, want)
 	}
 }
