@@ -205,6 +205,25 @@ rows.csv:3:13: http: "http://h h" …
 	}
 }
 
+// A row that is not valid CSV shows nothing, also where what stands before it may be shown: nobody knows what is a token in it.
+func TestARowThatIsNoCSVShowsNothing(t *testing.T) {
+	for _, broken := range []string{`b,canary2,"c`, `b,canary2,x "quoted" x`, "b,\"canary2\ncanary3\",x \"y\n", `b,canary2,"x"y`} {
+		dir := inDir(t, map[string]string{"rows.csv": "name,token,title\na,canary1,A\n" + broken + "\nc,canary4,C\n"})
+		_, problems := config.Load(dir+"/f.yaml", []byte(`version: 1
+upstreams: {u: {for: rows.csv, http: "http://{each}", bearer: "{each.token}"}}
+sources: {s: {for: rows.csv, http: {upstream: "u/{each}"}, title: "{each.title}"}}
+`))
+		if len(problems) == 0 {
+			t.Errorf("%q is valid", broken)
+		}
+		for _, p := range problems {
+			if text := p.String() + p.Excerpt(); strings.Contains(text, "canary") {
+				t.Errorf("%q: the problem shows a token:\n%s", broken, text)
+			}
+		}
+	}
+}
+
 // What rows can make is bounded.
 func TestRowsAreBounded(t *testing.T) {
 	var rows strings.Builder

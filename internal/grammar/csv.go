@@ -86,6 +86,9 @@ func (f *csvFile) next() (cells []*Node, ok bool) {
 			case errors.Is(err, csv.ErrQuote):
 				what, want = "this quoted value is not closed properly", `end it with a quote before the separator, and write each " in it twice`
 			}
+			begin := &Node{reader: f.reader} // so that no excerpt shows what is not a cell, see [Reader.masked]
+			begin.line, begin.column = f.place(wrong.StartLine, 1)
+			f.reader.nodes = append(f.reader.nodes, begin)
 			line, column := f.place(wrong.Line, wrong.Column)
 			f.reader.report(line, column, what, want)
 		}
