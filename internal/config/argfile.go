@@ -204,9 +204,10 @@ func readResults(n *grammar.Node) (names []string) {
 // RunDir is the placeholder of the directory of a run, in which a program leaves its results.
 const RunDir = "run_dir"
 
-// Keeps reports whether a file that a program has left is one of its results.
+// Keeps reports whether a file that a program has left is one of its results. As in a shell, no pattern is for a name that begins
+// with a dot.
 func (j *Job) Keeps(name string) bool {
-	return FileName(name) == name && slices.ContainsFunc(j.Results, func(pattern string) bool {
+	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(j.Results, func(pattern string) bool {
 		ok, _ := path.Match(pattern, name) // it was checked
 		return ok
 	})

@@ -195,6 +195,38 @@ func TestTheFormTakesAFile(t *testing.T) {
 	}
 }
 
+// What a program leaves is kept by a name that is safe, and what is no file is said not to be kept. No directory stays, whatever the
+// program has done to it.
+func TestResultsOfAnyName(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s := start(t, fmt.Sprintf(`
+jobs: {scan: {exec: [sh, %q], results: "*"}}
+`, shell(t, `cd "$TIDEWIRE_RUN_DIR" || exit 3
+for n in '100%.txt' 'a;b.txt' '<b>.html' .hidden -rf "$(printf 'x\ny')" "$(printf '\377.bin')"; do echo "$n" >"./$n"; done
+ln -s /etc/passwd link; mkfifo fifo; mkdir dir dir/in; touch dir/in/x; chmod 0 dir/in dir`)))
+	run := s.ended(of(s.json(202, "POST", runs, "{}"), "id"))
+	names := map[string]bool{}
+	for _, f := range run["files"].([]any) {
+		names[of(f.(object), "name")] = true
+	}
+	for _, want := range []string{"100_.txt", "a_b.txt", "_b_.html", "rf", "x_y", "_.bin"} {
+		if !names[want] {
+			t.Errorf("the files %v have no %s", names, want)
+		}
+	}
+	if len(names) != 6 {
+		t.Errorf("the files are %v, want 6", names)
+	}
+	for _, name := range []string{"link", "fifo", "dir"} {
+		if want := "the file " + name + " is not kept: it is not a regular file"; !contains(of(run, "output"), want) {
+			t.Errorf("the output = %q, want %s", run["output"], want)
+		}
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("after the run there is %v, %v", left, err)
+	}
+}
+
 // Too much is not kept, and said to be.
 func TestFilesOfARunAreBounded(t *testing.T) {
 	s := start(t, fmt.Sprintf(`

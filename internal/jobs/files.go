@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/file"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -46,85 +43,6 @@ func (r *Run) keepGiven() {
 	}
 }
 
-// A runDir is the directory of a run, which nobody else may enter. It has the files that were given for arguments, and in a
-// directory of their own those that the program leaves.
-type runDir struct {
-	run     *Run
-	path    string
-	results string
-	args    map[string]any // of the run, with the path of each file, and of the results as run_dir
-}
-
-// newRunDir makes the directory of a run.
-func newRunDir(r *Run) (*runDir, error) {
-	path, err := os.MkdirTemp("", "tidewire-run-")
-	if err != nil {
-		return nil, fmt.Errorf("make the directory of the run: %w", err)
-	}
-	d := &runDir{run: r, path: path, results: filepath.Join(path, "results"), args: maps.Clone(r.args)}
-	if err := d.fill(); err != nil {
-		d.remove()
-		return nil, fmt.Errorf("make the directory of the run: %w", err)
-	}
-	return d, nil
-}
-
-func (d *runDir) fill() error {
-	if err := os.Mkdir(d.results, 0o700); err != nil {
-		return err
-	}
-	if d.run.job.Results != nil {
-		d.args[config.RunDir] = d.results
-	}
-	for name, v := range d.args {
-		f, ok := v.(*config.File)
-		if !ok {
-			continue
-		}
-		dir := filepath.Join(d.path, "arg-"+name)
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return err
-		}
-		path := filepath.Join(dir, f.Name)
-		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
-			return err
-		}
-		d.args[name] = path
-	}
-	return nil
-}
-
-// keepResults keeps those files that the program has left which are results of the job, in the order of their names.
-func (d *runDir) keepResults() {
-	if d.run.job.Results == nil {
-		return
-	}
-	names, err := namesIn(d.results)
-	if err != nil {
-		d.run.print("the results cannot be read: "+err.Error(), true)
-		return
-	}
-	kept := 0
-	for _, name := range names {
-		path := filepath.Join(d.results, name)
-		info, err := os.Lstat(path)
-		if !d.run.job.Keeps(name) || err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		if kept++; kept > maxResults {
-			d.run.print(fmt.Sprintf("the file %s is not kept, nor those after it: a run keeps %d results", name, maxResults), true)
-			return
-		}
-		data, err := file.Read(path, config.MaxFiles)
-		if err != nil {
-			d.run.print(fmt.Sprintf("the file %s is not kept: %v", name, causeOf(err)), true)
-			continue
-		}
-		given := config.NewFile(name, "", nil)
-		d.run.keepFile(wire.File{Name: given.Name, Type: given.Type}, data)
-	}
-}
-
 // causeOf is why a file cannot be read, without its path.
 func causeOf(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -149,10 +67,4 @@ func namesIn(dir string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-func (d *runDir) remove() {
-	if err := os.RemoveAll(d.path); err != nil {
-		d.run.job.s.deps.Log.Warn("the directory of a run was not removed", "job", d.run.job.Name, "run", d.run.id, "err", err)
-	}
 }

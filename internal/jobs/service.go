@@ -132,6 +132,7 @@ func Open(ctx context.Context, deps Deps) (*Service, error) {
 		s.past.close()
 		return nil, fmt.Errorf("follow the units of jobs: %w", err)
 	}
+	s.running.Go(func() { removeLeft(deps.Log) })
 	return s, nil
 }
 
