@@ -37,6 +37,9 @@ func TestPages(t *testing.T) {
 	t.Setenv("REPLICA", "plant-1")
 	good := map[string]int{}
 	for _, page := range pages {
+		if filepath.Base(page) == "reach.md" {
+			continue // the test of the module runs them, with what they name
+		}
 		data, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
