@@ -44,6 +44,12 @@ sources:
   count: {exec: [echo, "5"], parse: json, show: {history: 1h}}
   quiet: {exec: [echo, hello], every: {normal: 1h, unwatched: never}}
   deaf: {told: nothing}
+  door: {push: {}, pick: .open}
+  gate: {push: {limit: 3/d}, at_most: 1h}
+hooks:
+  deploy: {job: named, verify: {token: hook-secret}, when: '.who != "nobody"', args: {who: .who}}
+  alone: {job: alone, verify: {token: hook-secret}}
+  rare: {job: rare, verify: {token: hook-secret}}
 jobs:
   scan:
     title: Scan
@@ -70,6 +76,7 @@ jobs:
   named: {exec: [echo, "{who}"], args: {who: {pattern: "[a-z]+"}}}
   hushed: {exec: [echo, "{pin}"], args: {pin: {default: "", secret: true}}}
   mine: {exec: ["true"], roles: admin}
+  left: {exec: [cp, %[12]q, "{run_dir}"], results: [tank], keep: {runs: 1}}
   stays: {exec: [sh, -c, 'trap "" TERM; echo "::progress 10 stays"; while [ ! -e %[6]s ]; do sleep 0.1; done']}
 access:
   tokens:
@@ -81,14 +88,17 @@ access:
 `, plant.url, dying.url,
 		s.Argv("{subnet}", "{n}", "{mode}", "{note}", "{sure}", "{ratio}", "{host}", "{page}", "{must}"), s.Argv(), s.Argv("{x}"), stay,
 		sha256.Sum256([]byte("admin-secret")), sha256.Sum256([]byte("operator-secret")), sha256.Sum256([]byte("viewer-secret")),
-		issuer.URL, issuertest.ClientID)
+		issuer.URL, issuertest.ClientID, filepath.Join(filepath.Dir(stay), "tank"))
 }
 
 // What is described and not seen here, and why.
 var unseen = map[string]string{
-	"triggerRun 410": "the run of the Idempotency-Key has to expire within the request",
-	"stream 503":     "streams are turned away while they drain, when the listener is closed: only a connection that is there can ask",
-	"runEvents 503":  "as for stream",
+	"triggerRun 410":   "the run of the Idempotency-Key has to expire within the request",
+	"takeDelivery 410": "as for triggerRun",
+	"takeDelivery 400": "the body has to end too early",
+
+	"stream 503":    "streams are turned away while they drain, when the listener is closed: only a connection that is there can ask",
+	"runEvents 503": "as for stream",
 
 	"listEvents 503":      "the disk has to fail; TestEventsThatCannotBeRead has it so",
 	"getHistory 503":      "as for listEvents",
@@ -98,6 +108,7 @@ var unseen = map[string]string{
 	"listRuns 503":        "as for listEvents",
 	"listJobRuns 503":     "as for listEvents",
 	"runOutput 503":       "as for listEvents",
+	"runFile 503":         "as for listEvents",
 
 	"listSources 503":  "a replica has to be cut off from its store; TestReplicasDoNotGoBack has it so",
 	"getSource 503":    "as for listSources",
@@ -119,6 +130,9 @@ var unseen = map[string]string{
 	"getQueue 504":         "as for refreshSource",
 	"getPolls 504":         "as for refreshSource",
 	"runOutput 504":        "as for refreshSource",
+	"runFile 504":          "as for refreshSource",
+	"pushValue 504":        "as for refreshSource",
+	"takeDelivery 504":     "as for refreshSource",
 	"acknowledgeAlert 503": "as for refreshSource",
 	"acknowledgeAlert 504": "as for refreshSource",
 
@@ -152,6 +166,9 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	issuer.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": issuer.URL + "/logout"}})
 	work := scripttest.New(t)
 	stay := filepath.Join(t.TempDir(), "go")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(stay), "tank"), []byte("41.25"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(all.Extend(toldKind))
 	yaml := whole(t, plant, dying, issuer, work, stay)
 	s := serve(t, yaml)
@@ -259,6 +276,46 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	}
 	c.do(410, "POST", "/api/v1/runs/"+old+"/cancel", "")
 
+	// Files that a run has left.
+	left := func() string {
+		return "/api/v1/runs/" + c.object(200, "POST", "/api/v1/jobs/left/runs", `{}`, "Prefer", "wait=60")["id"].(string)
+	}
+	gone := left()
+	kept := left()
+	c.do(410, "GET", gone+"/files/tank", "")
+	c.do(200, "GET", kept+"/files/tank", "")
+	c.do(206, "GET", kept+"/files/tank", "", "Range", "bytes=0-1")
+	c.do(416, "GET", kept+"/files/tank", "", "Range", "bytes=1000000-")
+
+	// Values that are sent.
+	const door = "/api/v1/sources/door"
+	c.do(204, "POST", door, `{"open": true}`, "Idempotency-Key", "three")
+	c.do(400, "POST", door, "")
+	c.do(409, "POST", "/api/v1/sources/tank", "1")
+	c.do(413, "POST", door, `"`+strings.Repeat("x", 300_000)+`"`)
+	c.do(415, "POST", door, "", "Content-Type", "multipart/form-data; boundary=x")
+	c.do(422, "POST", door, `{`)
+	c.do(204, "POST", door, `{"open": false}`)
+	for _, want := range []int{204, 202, 202, 429} {
+		c.do(want, "POST", "/api/v1/sources/gate", "1")
+	}
+
+	// What other services send.
+	hook := func(want int, name, body string, more ...string) {
+		t.Helper()
+		c.do(want, "POST", "/hooks/"+name, body, append([]string{"Authorization", "Bearer hook-secret"}, more...)...)
+	}
+	hook(202, "deploy", `{"who": "ann"}`)
+	hook(204, "deploy", `{"who": "nobody"}`)
+	hook(413, "deploy", `{"who": "`+strings.Repeat("x", 2<<20)+`"}`)
+	hook(422, "deploy", `{"who": "9"}`)
+	hook(429, "rare", `{}`)
+	alone = c.object(202, "POST", "/api/v1/jobs/alone/runs", `{}`)
+	process = work.Begun()
+	hook(409, "alone", `{}`)
+	process.Exit(0)
+	c.stream("/api/v1/runs/"+alone["id"].(string)+"/events", nil)
+
 	// Alerts, and what people do about them.
 	const silences, acknowledge = "/api/v1/silences", "/api/v1/alerts/acknowledge"
 	silence := c.object(201, "POST", silences, `{"of":"source/tank","for":"1h","reason":"noise"}`, "Idempotency-Key", "two")
@@ -279,8 +336,8 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	}
 
 	// What holds everywhere: names that there are not, state that has not changed.
-	paths := map[string]string{"name": "tank", "job": "named", "id": run["id"].(string), "silence": silence["id"].(string), "file": "tank.svg"}
-	c.each(404, map[string]string{"name": "none", "job": "none", "id": "none", "silence": "none", "file": "none.svg"}, func(method, path string) {
+	paths := map[string]string{"name": "tank", "job": "named", "id": strings.TrimPrefix(kept, "/api/v1/runs/"), "silence": silence["id"].(string), "file": "tank.svg", "hook": "deploy"}
+	c.each(404, map[string]string{"name": "none", "job": "none", "id": "none", "silence": "none", "file": "none.svg", "hook": "none"}, func(method, path string) {
 		if strings.HasPrefix(path, "/auth/") {
 			return // about the provider, which there is
 		}
@@ -313,7 +370,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		}
 		head, _ := c.do(200, method, path, "", "Accept", "application/json")
 		head, _ = c.do(304, method, path, "", "Accept", "application/json", "If-None-Match", head.Get("ETag"), "Prefer", "wait=0")
-		if got := head.Get("Preference-Applied"); (got == "wait=0") != strings.HasPrefix(path, "/api/") {
+		if got := head.Get("Preference-Applied"); (got == "wait=0") != (strings.HasPrefix(path, "/api/") && !strings.HasSuffix(path, "/files/tank")) { // a file never changes
 			t.Errorf("%s %s applies the preference %q", method, path, got)
 		}
 	})
@@ -400,6 +457,9 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 			}
 		}
 		c.each(429, paths, func(method, path string) {
+			if strings.HasPrefix(path, "/hooks/") {
+				return // guesses of tokens do not count there, starts do
+			}
 			c.do(429, method, path, `{"token":"guess"}`, "Authorization", "Bearer guess", "X-Forwarded-For", "192.0.2.7")
 		})
 	})
@@ -427,6 +487,8 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	}
 	c.do(503, "POST", "/api/v1/sources/tank/refresh", "")
 	c.do(503, "POST", "/api/v1/config/reload", "")
+	c.do(503, "POST", door, "1")
+	hook(503, "deploy", `{"who": "ann"}`)
 	c.do(503, "GET", "/readyz", "")
 	if err := os.WriteFile(stay, nil, 0o600); err != nil {
 		t.Fatal(err)

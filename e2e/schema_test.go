@@ -111,7 +111,7 @@ func TestSchemaRejects(t *testing.T) {
 		"{version: 1, sources: []}", "{version: 1, sources: {Upper: {exec: [a]}}}",
 		"{version: 1, sources: {s: {}}}", "{version: 1, sources: {s: {exec: [a], from: [b]}}}", "{version: 1, sources: {s: {exec: a}}}", "{version: 1, sources: {s: {exec: []}}}",
 		"{version: 1, sources: {s: {exec: [a], evry: 5s}}}", "{version: 1, sources: {s: {exec: [a], every: 5}}}", "{version: 1, sources: {s: {exec: [a], every: soon}}}",
-		"{version: 1, sources: {s: {exec: [a], jitter: 10}}}", "{version: 1, sources: {s: {exec: [a], parse: xml}}}", "{version: 1, sources: {s: {exec: [a], pick: [a]}}}",
+		"{version: 1, sources: {s: {exec: [a], jitter: 10}}}", "{version: 1, sources: {s: {exec: [a], parse: toml}}}", "{version: 1, sources: {s: {exec: [a], pick: [a]}}}",
 		"{version: 1, sources: {s: {exec: [a], show: {decimals: 11}}}}", "{version: 1, sources: {s: {exec: [a], show: {min: low}}}}", "{version: 1, sources: {s: {exec: [a], title: ''}}}",
 		"{version: 1, sources: {s: {http: {path: /x}}}}", "{version: 1, upstreams: {u: {}}}", "{version: 1, upstreams: {u: {http: 'ftp://h'}}}", "{version: 1, upstreams: {u: {http: 'http://h', limit: 5}}}",
 		"{version: 1, upstreams: {u: {http: 'http://h', headers: {'A B': c}}}}", "{version: 1, upstreams: {u: {http: 'http://h', burst: 0.5}}}",
@@ -151,7 +151,7 @@ func TestSchemaRejects(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch name := strings.TrimSuffix(filepath.Base(file), ".yaml"); name {
-		case "keys", "features", "expressions", "expand", "nothing", "references", "closed", "templates": // duplicates, aliases, jq, the environment, other values
+		case "keys", "features", "expressions", "expand", "nothing", "references", "closed", "templates", "computed", "for": // duplicates, aliases, jq, the environment, other values
 			continue
 		}
 		if err := validate(t, s, strings.ReplaceAll(string(data), ".inf", "x")); err == nil {
