@@ -27,7 +27,7 @@ const patience = 30 * time.Second
 
 // helpers are the words in which conditions on the document are written.
 const helpers = `
-	var card = (name) => [...document.querySelectorAll(".card, .row, .tile, .job")].find((n) => n.dataset.key.split("/")[1] === name) ?? null;
+	var card = (name) => [...document.querySelectorAll(".card, .row, .tile, .job")].find((n) => n.dataset.key.replace(/^\w+\//, "") === name) ?? null;
 	var text = (name, part) => { const n = card(name).querySelector(part); return n.checkVisibility({ visibilityProperty: true }) ? n.textContent : ""; };
 	var connection = () => document.querySelector(".connection").textContent.trim().toLowerCase();
 	var value = (name) => text(name, ".value b");

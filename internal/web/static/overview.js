@@ -215,10 +215,7 @@ const stream = subscribe("api/v1/stream", {
     notice(snapshot);
     plant.apply(snapshot);
   },
-  onReset() {
-    announcer.say("The gateway restarted");
-    plant.reload();
-  },
+  onReset: () => plant.reload(), // other sources, or another process: what people are to be told of that, the plant says
   onState(state, until) {
     truth.take(state, until);
     if (state === "live" || state === "polling") plant.reload(); // sources and jobs may have changed meanwhile
