@@ -3,11 +3,18 @@ package http_test
 import (
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -384,6 +391,42 @@ func TestUntrustedCertificate(t *testing.T) {
 	h := httpkind.Get{URL: parseURL(t, server.URL)}
 	_, err := h.Fetch(t.Context())
 	if want := ": the certificate is signed by itself, not by an authority: name it as tls.ca"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Fetch = %v, want %q in it", err, want)
+	}
+}
+
+// A server that sends the certificate of its authority along has not signed its own.
+func TestAnAuthorityOfTheServerIsNamed(t *testing.T) {
+	signed := func(name string, of *x509.Certificate, key *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: of == nil, BasicConstraintsValid: true,
+		}
+		if of == nil {
+			of, key = c, own
+		}
+		der, err := x509.CreateCertificate(rand.Reader, c, of, &own.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = x509.ParseCertificate(der); err != nil {
+			t.Fatal(err)
+		}
+		return c, own
+	}
+	ca, caKey := signed("plant CA", nil, nil)
+	cert, key := signed("meter", ca, caKey)
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw, ca.Raw}, PrivateKey: key}}}
+	server.StartTLS()
+	defer server.Close()
+	_, err := httpkind.Get{URL: parseURL(t, server.URL)}.Fetch(t.Context())
+	if want := "the certificate is signed by plant CA, which is not trusted"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Fetch = %v, want %q in it", err, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 func tlsReason(err error) string {
 	var (
 		unknown x509.UnknownAuthorityError
+		whole   *tls.CertificateVerificationError
 		named   x509.HostnameError
 		invalid x509.CertificateInvalidError
 		record  tls.RecordHeaderError
@@ -22,10 +23,13 @@ func tlsReason(err error) string {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		by := "an authority"
-		if unknown.Cert != nil {
-			issuer := unknown.Cert.Issuer
-			if issuer.String() == unknown.Cert.Subject.String() {
+		by, cert := "an authority", unknown.Cert
+		if errors.As(err, &whole) && len(whole.UnverifiedCertificates) > 0 {
+			cert = whole.UnverifiedCertificates[0] // unknown is about the last one, which may be that of the authority
+		}
+		if cert != nil {
+			issuer := cert.Issuer
+			if issuer.String() == cert.Subject.String() {
 				return "the certificate is signed by itself, not by an authority: name it as tls.ca"
 			}
 			by = cmp.Or(issuer.CommonName, issuer.String())
