@@ -265,6 +265,9 @@ type refusal struct {
 func (e *refusal) Error() string { return e.text }
 func (e *refusal) Unwrap() error { return e.StatusError }
 
+// asJSON is how the API says that a file is given.
+const asJSON = `write {"name": "a.csv", "data": "BASE64"}, or send a form of multipart/form-data`
+
 // problemText returns the text of the RFC 9457 problem in an answer, with one line for each part that is wrong.
 func problemText(status *sse.StatusError) string {
 	var p struct {
@@ -277,6 +280,9 @@ func problemText(status *sse.StatusError) string {
 	said := text.Line(p.Detail)
 	for _, e := range p.Errors {
 		where := strings.TrimPrefix(strings.TrimPrefix(e.Pointer, "#/"), "args/")
+		if what, ok := strings.CutSuffix(e.Detail, asJSON); ok { // who types a command writes no JSON
+			e.Detail = what + "write " + where + "=@PATH"
+		}
 		said += "\n  " + text.Line(where+": "+e.Detail)
 	}
 	return said

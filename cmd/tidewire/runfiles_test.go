@@ -43,7 +43,7 @@ jobs:
 	if err := os.WriteFile(table, make([]byte, 1001), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for value, want := range map[string]string{"@" + table: "takes a file of at most 1000 bytes", "@" + dir + "/none": "no such file", table: "this is not a file"} {
+	for value, want := range map[string]string{"@" + table: "takes a file of at most 1000 bytes", "@" + dir + "/none": "no such file", table: "this is not a file, write table=@PATH\n"} {
 		if code, _, stderr := tidewire(t, "run", "report", "table="+value); code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("table=%s = %d %s, want %d and %s", value, code, stderr, exitUsage, want)
 		}
