@@ -101,6 +101,7 @@ type explorer struct {
 	ask        *prompter // nil: nobody is asked
 
 	args      []string // what to explore
+	asks      bool     // a credential is sent that the command line has
 	isCommand bool
 
 	file  string // the configuration that the source is for

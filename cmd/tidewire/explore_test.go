@@ -310,6 +310,61 @@ func TestExploreHidesCredentials(t *testing.T) {
 	}
 }
 
+// A password is given by the scheme Digest where a server wants that. What has no flag can be in the file.
+func TestExploreGivesAPasswordByDigest(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// that the hash is right is tested with the scheme itself
+		if given := r.Header.Get("Authorization"); !strings.HasPrefix(given, "Digest ") || !strings.Contains(given, `username="ann"`) {
+			w.Header().Set("WWW-Authenticate", `Digest realm="plant", qop="auth", nonce="n1", algorithm=SHA-256`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, `{"power": 3200}`)
+	}))
+	defer server.Close()
+	as := func(user string) (int, string, string) {
+		return explored(t, server, strings.Replace(server.URL, "://", "://"+user+":s3cret-word@", 1), "--wait", "0")
+	}
+	code, stdout, stderr := as("ann")
+	if code != 0 || !strings.Contains(stdout, `auth: {digest: {user: ann, password: "${env:LOCAL_PASSWORD}"}}`) || !strings.Contains(stderr, "scheme Digest") ||
+		strings.Contains(stdout+stderr, "s3cret") {
+		t.Errorf("%d, %s\n%s", code, stderr, stdout)
+	}
+	code, stdout, stderr = as("bob")
+	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "does not take this credential") || !strings.Contains(stderr, "For OAuth 2.0 write the upstream into a file") {
+		t.Errorf("another user: %d, %s\n%s", code, stderr, stdout)
+	}
+}
+
+// With --unit that is picked which has the unit, and shown large. A unit in a text is that of the source.
+func TestExploreFindsUnits(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/df":
+			fmt.Fprint(w, "Filesystem Used Capacity\n/dev/vda 71239 30%\n")
+		case "/page":
+			fmt.Fprint(w, `<html><p id="level">2.28 m</p></html>`)
+		default:
+			fmt.Fprint(w, "requests{code=\"200\"} 5\nrequests{code=\"500\"} 3\n")
+		}
+	}))
+	defer server.Close()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"/df", "--unit", "%"}, `show: {value: capacity, unit: "%", history: 24h}`},
+		{[]string{"/df"}, `show: {value: used, history: 24h}`},
+		{[]string{"/page"}, `show: {value: level, unit: m, history: 24h}`},
+		{[]string{"/metrics"}, `requests_200: '.requests[] | select(.labels.code == "200").value'`},
+	} {
+		code, stdout, stderr := explored(t, server, append([]string{server.URL + tt.args[0], "--wait", "0"}, tt.args[1:]...)...)
+		if code != 0 || !strings.Contains(stdout, tt.want) {
+			t.Errorf("%v: %d, want %s in\n%s\n%s", tt.args, code, tt.want, stdout, stderr)
+		}
+	}
+}
+
 // A server with a certificate of its own is asked if that is said, by flags that become keys of the upstream.
 func TestExploreWithACertificate(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"a": 1}`) }))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,8 +76,9 @@ func (e *explorer) choose() error {
 }
 
 // usual returns the indices of the leaves that are picked unless somebody says otherwise: numbers that move, or else the first
-// numbers, or else everything, if that is not much.
+// numbers, or else everything, if that is not much. With --unit those come first that have this unit.
 func (e *explorer) usual() (indices []int) {
+	defer func() { indices = e.ofUnit(indices) }()
 	for _, moves := range []bool{true, false} {
 		for i, l := range e.leaves {
 			_, moved := e.moved[l.Way()]
@@ -92,6 +94,24 @@ func (e *explorer) usual() (indices []int) {
 		indices = append(indices, i)
 	}
 	return indices
+}
+
+// ofUnit returns indices of leaves that are picked, those with the unit of --unit first, which are picked in any case.
+func (e *explorer) ofUnit(indices []int) (first []int) {
+	if e.unit == "" {
+		return indices
+	}
+	for i, l := range e.leaves {
+		if l.Unit == e.unit && len(first) < mostPicked {
+			first = append(first, i)
+		}
+	}
+	for _, i := range indices {
+		if !slices.Contains(first, i) && len(first) < mostPicked {
+			first = append(first, i)
+		}
+	}
+	return first
 }
 
 // pickOf picks a leaf, under a name that none of others has.
@@ -215,6 +235,7 @@ func (e *explorer) describe() error {
 		return usageError("--show: nothing is picked under the name " + d.Show)
 	}
 	if e.ask == nil {
+		d.Unit = cmp.Or(d.Unit, e.unitOf(d.Show))
 		if d.IsNumber = e.isNumber(d.Show); d.Every == "" {
 			d.Every = usualPause
 		}
@@ -241,6 +262,7 @@ func (e *explorer) describe() error {
 		}
 	}
 	if d.IsNumber = e.isNumber(d.Show); d.IsNumber && e.unit == "" {
+		d.Unit = e.unitOf(d.Show)
 		if err := e.ask.until("Its unit, such as °C or %", &d.Unit, nil); err != nil {
 			return err
 		}
@@ -294,6 +316,18 @@ func (e *explorer) headline() string {
 	}
 	if len(e.draft.Picks) > 0 {
 		return e.draft.Picks[0].Name
+	}
+	return ""
+}
+
+// unitOf returns the unit that stood behind the number that the pick of a name takes, empty if there was none.
+func (e *explorer) unitOf(name string) string {
+	for _, p := range e.draft.Picks {
+		for _, l := range e.leaves {
+			if p.Name == name && l.Path == p.Expression && l.Selector == p.Selector {
+				return l.Unit
+			}
+		}
 	}
 	return ""
 }

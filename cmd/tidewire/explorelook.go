@@ -26,6 +26,13 @@ type answered struct {
 // look asks, shows what answers, and finds what is in that.
 func (e *explorer) look() error {
 	first, err := e.probe()
+	if err != nil && strings.Contains(err.Error(), "401 Unauthorized") && e.draft.UseDigest() {
+		var again error
+		if first, again = e.probe(); again == nil {
+			e.note("the password is given by the scheme Digest")
+			err = nil
+		}
+	}
 	if err != nil {
 		return e.advise(err)
 	}
@@ -60,12 +67,22 @@ func (e *explorer) probe() (answered, error) {
 	return answered{body, time.Since(began), trace.String()}, nil
 }
 
+// inFile is where what has no flag is written.
+const inFile = "For %s write the upstream into a file, and name that by --write: it is used for its address"
+
 // advise adds to an error what somebody who explores can do about it.
 func (e *explorer) advise(err error) error {
 	said := err.Error()
 	switch {
 	case strings.Contains(said, "401 Unauthorized") || strings.Contains(said, "403 Forbidden"):
-		return fmt.Errorf("%w\nIf it wants a credential, give it one: --bearer '${env:TOKEN}', --header 'X-Api-Key: ${env:KEY}', or http://USER:PASSWORD@HOST", err)
+		begin := "If it wants a credential"
+		if e.asks {
+			begin = "It does not take this credential. If it wants another one"
+		}
+		return fmt.Errorf("%w\n%s, give it one: --bearer '${env:TOKEN}', --header 'X-Api-Key: ${env:KEY}', or http://USER:PASSWORD@HOST.\n%s", err, begin,
+			fmt.Sprintf(inFile, "OAuth 2.0"))
+	case strings.Contains(said, "certificate of this client"):
+		return fmt.Errorf("%w\n%s", err, fmt.Sprintf(inFile, "a certificate of this client"))
 	case strings.Contains(said, "is link-local"):
 		return fmt.Errorf("%w\nIf it is a device of yours, add --allow-link-local", err)
 	case strings.Contains(said, "certificate"):

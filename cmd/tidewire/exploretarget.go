@@ -13,6 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/explore"
 	"github.com/tidewire/tidewire/internal/grammar"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // target makes the draft of a source of what the arguments name.
@@ -107,12 +108,14 @@ func (e *explorer) address(text string) error {
 		return usageError("the address cannot be read: write one such as http://10.0.0.9/status, in quotes if it has & in it")
 	}
 	r := explore.Request{URL: u, Header: http.Header{}, Bearer: e.bearer, User: u.User}
+	e.asks = e.bearer != "" || u.User != nil
 	for _, header := range e.headers {
 		name, value, ok := strings.Cut(header, ":")
 		if name = strings.TrimSpace(name); !ok || !httpkind.HeaderName.MatchString(name) {
 			return usageError("--header: write it as in 'Accept: text/csv'")
 		}
 		r.Header.Add(name, strings.TrimSpace(value))
+		e.asks = e.asks || secret.Names(name)
 	}
 	if e.unix != "" {
 		r.Extra = append(r.Extra, grammar.Pair{Key: "unix", Value: e.unix})

@@ -246,6 +246,21 @@ func (r Request) upstream(hide func(what, value string) string) grammar.Mapping 
 	return keys
 }
 
+// UseDigest has the upstream give its user and password by the scheme Digest instead of Basic. It reports false if it gives none.
+func (d *Draft) UseDigest() bool {
+	if d.Upstream == nil {
+		return false
+	}
+	for i, pair := range d.Upstream.Keys {
+		auth, ok := pair.Value.(grammar.Mapping)
+		if pair.Key == "auth" && ok && auth[0].Key == "basic" {
+			d.Upstream.Keys[i].Value = grammar.Mapping{{Key: "digest", Value: auth[0].Value}}
+			return true
+		}
+	}
+	return false
+}
+
 // escape returns a text that a configuration reads as text, whatever is in it.
 func escape(text string) string { return strings.ReplaceAll(text, "${", "$${") }
 

@@ -62,6 +62,9 @@ func elementLeaf(n *html.Node, text string) Leaf {
 	l.Value, l.Path = x, "tonumber"
 	if m[2] != "" {
 		l.Path = `capture("^(?<n>-?[0-9.]+)").n | tonumber`
+		if unit := strings.TrimSpace(m[2]); len(unit) <= 5 && isWord(unit) {
+			l.Unit = unit
+		}
 	}
 	return l
 }

@@ -26,6 +26,7 @@ type Leaf struct {
 	Selector string   // of a page of HTML the selector of the element
 	Value    any      // what these give
 	Names    []string // the keys that lead to it, the last one last
+	Unit     string   // what stood behind a number in a text, such as kB or %; empty: nothing
 }
 
 // Way is what leads to the leaf, for people.
@@ -184,14 +185,14 @@ func (w *walker) numbersIn(p place, s string) {
 			path += ` | rtrimstr("%")`
 		}
 		x, _ := strconv.ParseFloat(number, 64)
-		names := p.names
+		names, unit := p.names, strings.TrimPrefix(word, number)
 		switch {
 		case i < len(w.header):
 			names = append(slices.Clip(names), w.header[i])
 		case i > 0 && beginsWithLetter(words[i-1]):
 			names = append(slices.Clip(names), words[i-1])
 		}
-		w.leaves = append(w.leaves, Leaf{Path: path + " | tonumber", Value: x, Names: names})
+		w.leaves = append(w.leaves, Leaf{Path: path + " | tonumber", Value: x, Names: names, Unit: unit})
 	}
 }
 
@@ -221,9 +222,9 @@ func (w *walker) leaf(p place, v any) Leaf {
 	if !ok || !w.texts {
 		return l
 	}
-	number, comma, unit := s, false, false
+	number, comma, unit := s, false, ""
 	if before, after, ok := strings.Cut(number, " "); ok && !w.words && len(after) <= 5 && isWord(after) { // 16384 kB
-		number, unit = before, true
+		number, unit = before, after
 	}
 	if w.rows && strings.Count(number, ",") == 1 && !strings.Contains(number, ".") {
 		number, comma = strings.Replace(number, ",", ".", 1), true
@@ -237,7 +238,7 @@ func (w *walker) leaf(p place, v any) Leaf {
 	} else {
 		l.Path += " | tonumber"
 	}
-	if unit {
+	if l.Unit = unit; unit != "" {
 		l.Path = strings.TrimSuffix(l.Path, "tonumber") + `split(" ")[0] | tonumber`
 	}
 	if comma {
@@ -336,7 +337,7 @@ func (l Leaf) Name(taken func(string) bool) string {
 		default:
 			name = part + "_" + name
 		}
-		if !taken(name) {
+		if !taken(name) && !onlyDigits.MatchString(name) { // a label such as code="200" alone says nothing
 			return name
 		}
 	}
@@ -355,6 +356,8 @@ func free(name, separator string, taken func(string) bool) string {
 		one = name + separator + strconv.Itoa(n)
 	}
 }
+
+var onlyDigits = regexp.MustCompile(`^[0-9_]+$`)
 
 var unclean = regexp.MustCompile(`[^a-z0-9]+`)
 
