@@ -305,5 +305,6 @@ function start({ name, allowed, args, confirm, available_at: at }, now) {
 function summary({ strip = [] }) {
   const bad = strip.filter((run) => judgeRun(run).needs).length, all = `Last ${plural(strip.length, "run", "runs")}`;
   if (strip.length === 0) return "No run has ended yet";
-  return bad === 0 ? `${all}: none failed` : `${all}: ${bad} failed`;
+  const warned = strip.filter((run) => run.warned && !judgeRun(run).needs).length, also = warned > 0 ? `, ${warned} warned` : "";
+  return bad === 0 ? `${all}: none failed${also}` : `${all}: ${bad} failed${also}`;
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/wire"
@@ -115,18 +116,24 @@ func (l Look) ended(j wire.JobObject) string {
 
 // Summary says how the newest runs of a job ended.
 func Summary(j wire.JobObject) string {
-	bad := 0
+	bad, warned := 0, 0
 	for _, o := range j.Strip {
 		if JudgeRun(o.Status, o.Warned).Needs {
 			bad++
+		} else if o.Warned {
+			warned++
 		}
+	}
+	also := ""
+	if warned > 0 {
+		also = fmt.Sprintf(", %d warned", warned)
 	}
 	text := "Last " + Plural(len(j.Strip), "run", "runs")
 	switch {
 	case len(j.Strip) == 0:
 		return "No run has ended yet"
 	case bad == 0:
-		return text + ": none failed"
+		return text + ": none failed" + also
 	}
-	return text + ": " + Plural(bad, "failed", "failed")
+	return fmt.Sprintf("%s: %d failed%s", text, bad, also)
 }

@@ -70,7 +70,9 @@ func (l Look) RunHead(r wire.Run) RunHead {
 	}
 	if text := runError(r); text != "" {
 		h.Line = Sentence(Shown(text, mostValue))
-		if r.Message != "" && r.Message != text {
+		if r.Message != "" && r.Message == r.Said() && r.Output != "" { // it is what was printed last, and no progress
+			h.Line = Shown(why(r), mostValue)
+		} else if r.Message != "" && r.Message != text {
 			h.Rest = "at: " + Shown(r.Message, mostValue)
 		}
 	}
@@ -265,7 +267,7 @@ func (l Look) RunRows(runs []wire.Run, args wire.Args) []RunRow {
 		}
 		if text := why(r); text != "" {
 			row.Text = Shown(text, mostValue)
-		} else if !r.Status.Ended() {
+		} else if !r.Status.Ended() || r.Warned {
 			row.Text = Shown(r.Message, mostValue)
 		}
 		rows[i] = row

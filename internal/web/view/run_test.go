@@ -27,6 +27,11 @@ func TestTheHeadOfARun(t *testing.T) {
 	if h.State != "failing" || h.Line != "Exit status 3" || h.Rest != "at: segment 36 of 60" || h.When != "03:01" || h.Took != "41 s" || h.Busy {
 		t.Errorf("a failed run has the head %+v", h)
 	}
+	printed := failed
+	printed.Message, printed.Output = "no such branch", "deploying\nno such branch\n"
+	if h := l.RunHead(printed); h.Line != "Exit status 3: no such branch" || h.Rest != "" {
+		t.Errorf("a run that has reported no progress has the head %+v", h)
+	}
 	if len(h.Stages) != 2 || h.Stages[0] != (view.Stage{"Snapshot", "ok", "3 s"}) || h.Stages[1] != (view.Stage{"Copy", "failing", "38 s"}) {
 		t.Errorf("its stages are %+v, want the last one to have failed", h.Stages)
 	}

@@ -260,3 +260,22 @@ func TestRunsTellWhatTheyAreOf(t *testing.T) {
 		t.Errorf("runs are of %q, want %q", got, want)
 	}
 }
+
+// A job whose runs have warned has not just "none failed", and its list says of what.
+func TestWarnedRunsAreCounted(t *testing.T) {
+	warned, failed, good := wire.Outcome{Status: "succeeded", Warned: true}, wire.Outcome{Status: "failed"}, wire.Outcome{Status: "succeeded"}
+	for want, strip := range map[string][]wire.Outcome{
+		"Last 3 runs: none failed, 2 warned": {warned, good, warned},
+		"Last 2 runs: 1 failed, 1 warned":    {failed, warned},
+		"Last 2 runs: 1 failed":              {failed, good},
+		"Last 1 run: none failed":            {good},
+	} {
+		if got := view.Summary(wire.JobObject{Strip: strip}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	runs := []wire.Run{{Status: "succeeded", Warned: true, Message: "2 of 14 disks are nearly full"}, {Status: "succeeded", Message: "all is well"}}
+	if rows := look(time.Now()).RunRows(runs, nil); rows[0].Text != "2 of 14 disks are nearly full" || rows[1].Text != "" {
+		t.Errorf("the rows are %+v", rows)
+	}
+}
