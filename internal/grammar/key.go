@@ -234,7 +234,10 @@ func (n *Node) Read(where string, keys Keys) {
 			continue
 		}
 		want := Suggest(k.value, "keys here", supported)
-		if near, ok := known[meant(k.value, keys)]; ok {
+		near, ok := known[meant(k.value, keys)]
+		if section, isHere := n.sectionOf(k.value, keys); section != "" && (isHere || !ok || !near.isAlso(k.value)) {
+			want = "it is a key of " + Quote(section) + ": write it there"
+		} else if ok {
 			want = DidYouMean(near.name)
 			if !near.secret {
 				v.Reveal()
@@ -281,6 +284,35 @@ func aMapping(keys []string) string {
 
 const aMappingOfAny = `write a mapping of "key: value"`
 
+// isAlso reports whether a word is another one for k.
+func (k *Key) isAlso(word string) bool {
+	return slices.Contains(strings.Fields(k.also), strings.ToLower(word))
+}
+
+// sectionOf returns the one section of keys that has the key of the given name, and whether the mapping n has that section: those
+// that it has come first. It returns "" if there is none, or several. Of sections that exclude each other, one that n does not
+// have is not meant.
+func (n *Node) sectionOf(name string, keys Keys) (section string, isHere bool) {
+	var all, here []string
+	for _, k := range keys {
+		if k.later != "" || !slices.ContainsFunc(k.keys, func(of Key) bool { return of.name == name && of.later == "" }) {
+			continue
+		}
+		if n.Get(k.name) != nil {
+			here = append(here, k.name)
+		} else if !k.oneOf {
+			all = append(all, k.name)
+		}
+	}
+	switch {
+	case len(here) == 1:
+		return here[0], true
+	case len(here) == 0 && len(all) == 1:
+		return all[0], false
+	}
+	return "", false
+}
+
 // meant returns the key that is probably meant by the unknown word got, or "".
 func meant(got string, keys Keys) string {
 	var supported []string
@@ -288,7 +320,7 @@ func meant(got string, keys Keys) string {
 		if k.later != "" {
 			continue
 		}
-		if slices.Contains(strings.Fields(k.also), strings.ToLower(got)) {
+		if k.isAlso(got) {
 			return k.name
 		}
 		supported = append(supported, k.name)
