@@ -23,8 +23,14 @@ func (c *children[T]) of(name string) T {
 func (c *children[T]) keep(names map[string]bool, drop func(name string)) {
 	for name := range c.all.Range {
 		if !names[name.(string)] {
-			c.all.Delete(name)
-			drop(name.(string))
+			c.drop(name.(string), drop)
 		}
+	}
+}
+
+// drop drops one child, and calls drop for it.
+func (c *children[T]) drop(name string, drop func(name string)) {
+	if _, was := c.all.LoadAndDelete(name); was {
+		drop(name)
 	}
 }

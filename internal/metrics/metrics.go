@@ -214,6 +214,7 @@ func (m *Metrics) Observer() *gateway.Observer {
 			},
 			Polled:  m.polled,
 			Adopted: func(string) { m.replicas.adopted.WithLabelValues(adoptedSource).Inc() },
+			Removed: func(source string) { m.sources.drop(source, m.dropSource) },
 		},
 		Jobs: &jobs.Observer{Ended: func(job, status string, took time.Duration) {
 			c := m.jobs.of(job)
@@ -288,11 +289,21 @@ func (m *Metrics) agree(now gateway.Status) {
 		receivers[r.Name] = true
 		m.told.of(r.Name)
 	}
-	m.sources.keep(sources, func(name string) { m.polls.DeletePartialMatch(prometheus.Labels{"source": name}) })
+	m.sources.keep(sources, m.dropSource)
 	m.jobs.keep(jobs, func(name string) {
-		m.runs.DeletePartialMatch(prometheus.Labels{labelJob: name})
+		for _, status := range gateway.Ends() {
+			m.runs.DeleteLabelValues(name, status)
+		}
 		m.runDuration.DeleteLabelValues(name)
 	})
 	m.limited.keep(upstreams, func(name string) { m.throttled.DeleteLabelValues(name) })
 	m.told.keep(receivers, func(name string) { m.messages.DeletePartialMatch(prometheus.Labels{"receiver": name}) })
+}
+
+// dropSource drops the counters of a source. There may be many that come and go: DeletePartialMatch would look at all of them each
+// time, while polls wait.
+func (m *Metrics) dropSource(name string) {
+	for _, result := range []string{resultOK, resultLimited, resultTimeout, resultError} {
+		m.polls.DeleteLabelValues(name, result)
+	}
 }

@@ -29,13 +29,14 @@ import (
 // A fixture is metrics, and the gateway that they believe to watch.
 type fixture struct {
 	*gateway.Observer
-	status gateway.Status
-	scrape func(t *testing.T) (map[string]*dto.MetricFamily, string)
+	metrics *metrics.Metrics
+	status  gateway.Status
+	scrape  func(t *testing.T) (map[string]*dto.MetricFamily, string)
 }
 
 func newFixture() *fixture {
 	m := metrics.New("1.2.3")
-	f := &fixture{Observer: m.Observer()}
+	f := &fixture{Observer: m.Observer(), metrics: m}
 	h := m.Handler(func() gateway.Status { return f.status })
 	f.scrape = func(t *testing.T) (map[string]*dto.MetricFamily, string) {
 		t.Helper()
@@ -238,6 +239,29 @@ func TestForgets(t *testing.T) {
 	if _, text := f.scrape(t); !strings.Contains(text, `tidewire_source_polls_total{result="ok",source="new"} 1`) {
 		t.Errorf("a source that is there is not counted:\n%s", text)
 	}
+}
+
+// Sources that come and go, such as those of rows, are forgotten without a scrape, and cost the next one nothing.
+func TestSourcesThatComeAndGo(t *testing.T) {
+	f := newFixture()
+	const many = 20_000
+	for i := range many {
+		f.Sources.Polled(sources.Poll{Source: fmt.Sprint("boiler/", i), Kind: "split"})
+	}
+	for i := range many / 2 {
+		f.Sources.Removed(fmt.Sprint("boiler/", i))
+	}
+	if got := f.metrics.Sources(); got != many/2 {
+		t.Errorf("%d sources are counted after half of %d have gone, want the other half", got, many)
+	}
+	begun := time.Now()
+	if _, text := f.scrape(t); strings.Contains(text, "boiler/") {
+		t.Error("sources that are gone are still counted")
+	}
+	if took := time.Since(begun); took > 2*time.Second { // 4 s if each one looks at all
+		t.Errorf("a scrape that forgets %d sources takes %v", many/2, took)
+	}
+	f.Sources.Removed("nobody")
 }
 
 func TestLint(t *testing.T) {

@@ -139,6 +139,7 @@ func (c *change) Finish(ctx context.Context) {
 		c.svc.giveUp(ctx, left)
 	}
 	atOnce(c.Gone, func(s *poller) {
+		c.svc.deps.Observer.removed(s.Name)
 		if s.claim == nil {
 			return // it is up to the owner
 		}

@@ -112,6 +112,14 @@ type Observer struct {
 	Polled func(Poll)
 	// Adopted is called when a source is polled here from now on because the replica that polled it has left it.
 	Adopted func(source string)
+	// Removed is called when a source is not there any more, after its last poll.
+	Removed func(source string)
+}
+
+func (o *Observer) removed(source string) {
+	if o != nil && o.Removed != nil {
+		o.Removed(source)
+	}
 }
 
 func (o *Observer) adopted(source string) {
