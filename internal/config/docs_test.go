@@ -186,7 +186,7 @@ func TestBuiltIn(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("with what is built in Load gives\n%#v\nwithout\n%#v", got.Sources[0], want.Sources[0])
 	}
-	if said != 13 {
-		t.Errorf("%d built-in values, want 13", said)
+	if said != 12 {
+		t.Errorf("%d built-in values, want 12", said)
 	}
 }

@@ -63,7 +63,7 @@ func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 		}
 	}
 	if s.Upstream != nil {
-		all = append(all, explainUpstream(s.Upstream.Kind, s.Upstream.Name, root)...)
+		all = append(all, explainUpstream(s.Upstream.Kind, s.Upstream.Name, s.Upstream.Spec, root)...)
 	}
 	return all
 }
@@ -85,7 +85,7 @@ func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
 		}
 	}
 	if j.HTTP != nil {
-		all = append(all, explainUpstream(httpkind.Kind.Name, j.HTTP.Upstream.Name, root)...)
+		all = append(all, explainUpstream(httpkind.Kind.Name, j.HTTP.Upstream.Name, j.HTTP.Upstream, root)...)
 	}
 	return all
 }
@@ -115,9 +115,13 @@ func explainJobAlert(a *JobAlert, key grammar.Keys, own, defaults *grammar.Node)
 	})
 }
 
-func explainUpstream(of, name string, root *grammar.Node) []grammar.Setting {
+func explainUpstream(of, name string, spec kind.Upstream, root *grammar.Node) []grammar.Setting {
+	builtIn := map[string]any{}
+	if u, ok := spec.(*httpkind.Upstream); ok {
+		builtIn["upstreams."+name+".keep_alive"] = u.KeepAlive
+	}
 	keys := readerOf(of).upstreamKeys(newUpstreamDraft(name), "")
-	return grammar.Explain("upstreams."+name+".", keys, map[string]any{}, root.Get("upstreams").Get(name))
+	return grammar.Explain("upstreams."+name+".", keys, builtIn, root.Get("upstreams").Get(name))
 }
 
 // readerOf returns a reader that knows one kind alone, since what is built in for others does not apply.

@@ -19,7 +19,7 @@ func (r *reader) upstreamKeys(d *upstreamDraft, where string) grammar.Keys {
 	var keys grammar.Keys
 	for _, k := range r.kinds {
 		if k.Upstream != nil {
-			section := k.Upstream(kind.UpstreamReading{Name: u.Name, Where: where, TLS: &d.tls})
+			section := k.Upstream(kind.UpstreamReading{Name: u.Name, Where: where, TLS: &d.tls, InFlight: &u.MaxInFlight})
 			d.sections[k.Name] = section
 			keys = append(keys, section.Keys...)
 		}

@@ -52,9 +52,9 @@ func TestADeviceThatServesOneAtATime(t *testing.T) {
 		rest       time.Duration
 	}{
 		{"max_inflight: 1, keep_alive: false", 1, 0, 0},
-		{"gap: 3s", 1, -1, 3 * time.Second},
+		{"gap: 3s", 1, 0, 3 * time.Second},
 		{"max_inflight: 2", 2, -1, 0},
-		{"max_inflight: 1, limit: 5/m", 1, -1, 10 * time.Second},
+		{"max_inflight: 1, limit: 5/m", 1, 0, 10 * time.Second},
 	} {
 		t.Run(test.keys, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

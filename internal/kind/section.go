@@ -72,6 +72,8 @@ type UpstreamReading struct {
 	// TLS is what the key tls says, which upstreams of all kinds may have. It is read before the Upstream of the section is
 	// called.
 	TLS *TLS
+	// InFlight is how many requests may be in progress at once, 0 if any number. It is known when TLS is.
+	InFlight *int
 }
 
 // An UpstreamSection reads one upstream, as a [Section] reads a source.

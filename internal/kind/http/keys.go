@@ -174,11 +174,13 @@ type upstreamDraft struct {
 	*Upstream
 	bearer string
 	auth   authDraft
-	tls    *kind.TLS // is read by others
+
+	tls      *kind.TLS // these are read by others
+	inFlight *int
 }
 
 func upstreamSection(r kind.UpstreamReading) kind.UpstreamSection {
-	u := &upstreamDraft{Upstream: &Upstream{Name: r.Name, Header: http.Header{}, KeepAlive: true}, tls: r.TLS}
+	u := &upstreamDraft{Upstream: &Upstream{Name: r.Name, Header: http.Header{}, KeepAlive: true}, tls: r.TLS, inFlight: r.InFlight}
 	return kind.UpstreamSection{Keys: u.keys(r.Where), Upstream: u.upstream}
 }
 
@@ -197,8 +199,9 @@ func (u *upstreamDraft) keys(where string) grammar.Keys {
 			HeadersShape, func(v *grammar.Node) { ReadHeaders(v, "headers of "+where, u.Header) }).Secret(),
 		grammar.Boolean("keep_alive",
 			"whether a connection is reused. `false` closes it after each request, for devices that serve one "+
-				"connection at a time",
-			&u.KeepAlive).Also("keepalive").Default(true),
+				"connection at a time; so it is unless said otherwise where one request is in progress at a time, by "+
+				"`max_inflight: 1` or `gap`",
+			&u.KeepAlive).Also("keepalive"),
 	}, u.wayKeys()...)
 }
 
@@ -212,6 +215,9 @@ func (u *upstreamDraft) upstream(entry *grammar.Node) kind.Upstream {
 		return nil
 	}
 	u.TLS = *u.tls
+	if entry.Get("keep_alive") == nil && *u.inFlight == 1 {
+		u.KeepAlive = false
+	}
 	u.checkWay(entry)
 	u.Given = slices.Concat(u.Given, entry.Given("bearer", "headers", "auth", "proxy"), inPath(u.URL, entry.Given("http")))
 	return u.Upstream

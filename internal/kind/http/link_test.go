@@ -62,7 +62,7 @@ func TestPlainUpstreamsHaveNoLink(t *testing.T) {
 		"{http: https://example.com}", "{http: https://example.com, bearer: s3cret}", "{http: http://example.com, keep_alive: false}",
 		"{http: https://example.com, auth: {basic: {user: ann, password: s3cret}}}",
 		"{http: https://example.com, auth: {api_key: {header: x-key, key: s3cret}}}",
-		"{http: https://example.com, limit: 5/s, max_inflight: 1}",
+		"{http: https://example.com, limit: 5/s, max_inflight: 2}", "{http: http://example.com, limit: 5/s, max_inflight: 1}",
 	} {
 		if link, err := upstreamOf(t, text).Open(kind.UpstreamEnv{}); link != nil || err != nil {
 			t.Errorf("Open of %s = %v, %v, want nothing", text, link, err)

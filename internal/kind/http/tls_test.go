@@ -380,11 +380,11 @@ func device(t testing.TB) (address string) {
 	return listener.Addr().String()
 }
 
-// With keep_alive: false another client of a device that takes one connection gets its turn within a second, however busy
+// With max_inflight: 1 alone another client of a device that takes one connection gets its turn within a second, however busy
 // the sources are.
 func TestADeviceOfOneConnectionIsNotLocked(t *testing.T) {
 	address := device(t)
-	u := upstreamOf(t, "{http: http://"+address+", keep_alive: false, max_inflight: 1}")
+	u := upstreamOf(t, "{http: http://"+address+", max_inflight: 1}")
 	stop, polls := make(chan struct{}), sync.WaitGroup{}
 	var polled atomic.Int64
 	polls.Go(func() { // one request at a time is what max_inflight and gap see to
@@ -429,7 +429,7 @@ func TestADeviceOfOneConnectionGetsNoHTTP2(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	for keys, want := range map[string]string{"keep_alive: false": "HTTP/1.1", "keep_alive: true": "HTTP/2.0"} {
+	for keys, want := range map[string]string{"keep_alive: false": "HTTP/1.1", "max_inflight: 1": "HTTP/1.1", "max_inflight: 1, keep_alive: true": "HTTP/2.0", "max_inflight: 2": "HTTP/2.0"} {
 		u := upstreamOf(t, "{http: "+server.URL+", tls: {insecure: true}, "+keys+"}")
 		if v, err := ask(t, u, open(t, u), "/").Fetch(t.Context()); v != want || err != nil {
 			t.Errorf("with %s Fetch = %v, %v, want %s", keys, v, err, want)
