@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -85,6 +86,13 @@ type Samples interface {
 	// Polls returns the newest polls of a source, newest first. The error is why the archive cannot be read: a source
 	// that is not known has none.
 	Polls(ctx context.Context, source string) ([]Poll, error)
+}
+
+// Decode returns the value that data is as JSON, with null for each number that is too large for one, and whether it is any.
+func Decode(data []byte) (value any, ok bool) {
+	err := json.Unmarshal(data, &value)
+	_, isLarge := errors.AsType[*json.UnmarshalTypeError](err)
+	return value, err == nil || isLarge
 }
 
 // Number is v as [Samples] counts it: JSON numbers of any type as such, true as 1, false as 0, so that a chart shows when a

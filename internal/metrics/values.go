@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -69,10 +68,7 @@ func (now valueCollector) Collect(ch chan<- prometheus.Metric) {
 
 // numbersOf returns the numbers of a source's value by their fields: those of which charts are made.
 func numbersOf(s wire.Source) map[string]float64 {
-	var value any
-	if json.Unmarshal(s.Value, &value) != nil {
-		return nil
-	}
+	value, _ := archive.Decode(s.Value)
 	if x, ok := archive.Number(value); ok {
 		return map[string]float64{"": x}
 	}

@@ -23,7 +23,7 @@ func plant() []wire.Source {
 	return []wire.Source{
 		{
 			Name: "tank", Title: "Tank \"T-101\"\n", Section: "Plant/Line 1", State: wire.SourceOK, UpdatedAt: got,
-			Value: json.RawMessage(`{"level":41.5,"pump":true,"name":"T-101","none":null,"nested":{"x":1},"two words/\"":-1e300}`),
+			Value: json.RawMessage(`{"level":41.5,"pump":true,"name":"T-101","none":null,"nested":{"x":1},"two words/\"":-1e300,"huge":1e999}`),
 			Show:  wire.Show{Value: "level", Unit: "%"},
 		},
 		{Name: "boiler/1", State: wire.SourceStale, UpdatedAt: got, Value: json.RawMessage(`7`)},

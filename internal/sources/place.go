@@ -3,7 +3,6 @@ package sources
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -195,9 +194,10 @@ func (s *poller) recordOwner(snap *wire.Source) {
 	if isNew {
 		sample.At = *snap.UpdatedAt
 	}
-	var value any
-	if snap.State == wire.SourceOK && json.Unmarshal(snap.Value, &value) == nil {
-		sample.Value = archive.Few(value, s.Show.Value)
+	if snap.State == wire.SourceOK {
+		if value, ok := archive.Decode(snap.Value); ok {
+			sample.Value = archive.Few(value, s.Show.Value)
+		}
 	}
 	s.svc.deps.Samples.Add(s.Name, sample)
 }
