@@ -450,6 +450,12 @@ func TestReplaceFile(t *testing.T) {
 	if text, _ := os.ReadFile(name); string(text) != "new" {
 		t.Errorf("the file is %s", text)
 	}
+	if err := os.Chmod(name, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(name, []byte("new"), []byte("newer")); err == nil || !strings.Contains(err.Error(), "it is read-only") {
+		t.Errorf("a file that is read-only: %v", err)
+	}
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(name), ".tidewire-*"))
 	if err != nil || left != nil {
 		t.Errorf("%v are left", left)

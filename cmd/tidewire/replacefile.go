@@ -10,7 +10,7 @@ import (
 )
 
 // replaceFile writes a file that had the text before, nil if there was none, at once: whoever reads it gets one or the other. It
-// fails if the file has another text by now. The file keeps its mode, and a link to it stays one.
+// fails if the file has another text by now, or is read-only. The file keeps its mode, and a link to it stays one.
 func replaceFile(name string, before, text []byte) (err error) {
 	defer func() {
 		if err != nil {
@@ -32,7 +32,9 @@ func replaceFile(name string, before, text []byte) (err error) {
 		if err != nil {
 			return err
 		}
-		mode = info.Mode().Perm()
+		if mode = info.Mode().Perm(); mode&0o222 == 0 {
+			return errors.New("it is read-only")
+		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".tidewire-*")
 	if err != nil {
