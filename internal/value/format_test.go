@@ -407,3 +407,15 @@ func BenchmarkFormats(b *testing.B) {
 		})
 	}
 }
+
+// A selector that takes long for each element ends with the time of the poll, not with the document.
+func TestSelectingEndsWithTheTime(t *testing.T) {
+	ctx, done := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer done()
+	began := time.Now()
+	format := value.Format{Name: "html", Select: &value.Selection{Each: selector(t, "i ~ p ~ b")}}
+	_, err := value.Parse(ctx, format, []byte(strings.Repeat("<p></p>", 6000)+strings.Repeat("<b></b>", 600)))
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 3*time.Second {
+		t.Errorf("after %v: %v, want %v", took, err, context.DeadlineExceeded)
+	}
+}

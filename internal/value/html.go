@@ -2,6 +2,7 @@ package value
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -147,8 +148,8 @@ func (s *Selector) matches(b *budget, n *html.Node) iter.Seq2[*html.Node, error]
 			return
 		}
 		for d := range n.Descendants() {
-			if err := b.take(0); err != nil {
-				yield(nil, err)
+			if b.ctx.Err() != nil { // not as rarely as take looks
+				yield(nil, context.Cause(b.ctx))
 				return
 			}
 			if d.Type == html.ElementNode && s.matcher.Match(d) && !yield(d, nil) {
