@@ -184,6 +184,7 @@ type API struct {
 	branded  atomic.Pointer[brand]                            // of the configuration that was in effect last
 	silences *idempotency.Keys[access.Identity, wire.Silence] // those that were made with an Idempotency-Key
 	hooks    deliveries
+	uploads  uploads
 }
 
 // New returns an API.

@@ -16,8 +16,9 @@ import (
 
 // startOf reads the body of a start: JSON, or the arguments as the fields of a form. JSON needs its Content-Type: pages of other
 // sites can send plain text without asking, but not JSON. After an answer of its own, ok is false.
-func startOf(w http.ResponseWriter, r *http.Request, j *config.Job) (start wire.Start, isForm, ok bool) {
+func (a *API) startOf(w http.ResponseWriter, r *http.Request, j *config.Job) (start wire.Start, isForm, ok bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxStart(j))
+	defer a.uploads.limit(r, j)()
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && media == jsonType:
@@ -94,7 +95,7 @@ func fileArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 
 // failForm answers with the reason why a form cannot be read.
 func failForm(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.As(err, new(*http.MaxBytesError)) {
+	if errors.Is(err, errUploads) || errors.As(err, new(*http.MaxBytesError)) {
 		failBody(w, r, err, startBody)
 		return
 	}
@@ -153,7 +154,7 @@ func readFiles(r *http.Request) (url.Values, map[string]*config.File, error) {
 
 func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 	if err := r.ParseForm(); err != nil {
-		if errors.As(err, new(*http.MaxBytesError)) {
+		if errors.Is(err, errUploads) || errors.As(err, new(*http.MaxBytesError)) {
 			failBody(w, r, err, startBody)
 		} else {
 			fail(w, r, http.StatusBadRequest, "the body is not a form: a field has a bad escape")

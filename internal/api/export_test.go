@@ -25,3 +25,11 @@ func NewTrends(deps Deps) func(context.Context) (string, error) {
 		return string(bytes.Join(s.body, nil)), err
 	}
 }
+
+// NewUploads returns what bounds the bodies of starts with files, and the bound.
+func NewUploads() (limit func(*http.Request, *config.Job) (done func()), most int64) {
+	return new(uploads).limit, maxUploads
+}
+
+// ErrUploads is why a body is not read on.
+var ErrUploads = errUploads

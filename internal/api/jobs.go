@@ -130,7 +130,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if j == nil {
 		return
 	}
-	start, isForm, ok := startOf(w, r, j.Job)
+	start, isForm, ok := a.startOf(w, r, j.Job)
 	if !ok {
 		return
 	}

@@ -109,6 +109,8 @@ func failBody(w http.ResponseWriter, r *http.Request, err error, right string) {
 		wrong    *json.UnmarshalTypeError
 	)
 	switch {
+	case errors.Is(err, errUploads):
+		failUploads(w, r)
 	case errors.As(err, &tooLarge):
 		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
 	case errors.As(err, &syntax):

@@ -74,7 +74,9 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxStart(j.Job))
+	done := a.uploads.limit(r, j.Job)
 	files, err := parseRunForm(r)
+	done()
 	if err != nil {
 		failForm(w, r, err)
 		return
