@@ -21,10 +21,9 @@ const aList = "write a list such as [a, b] or [{name: a, host: 10.0.0.5}, ...], 
 // RowsShape is the shape of the rows for which an entry stands, see [Node.Multiply].
 var RowsShape = Shape{"anyOf": []Shape{
 	ALine,
-	{"type": "array", "minItems": 1, "maxItems": maxRows, "items": AnyText},
-	{"type": "array", "minItems": 1, "maxItems": maxRows, "items": Shape{
+	{"type": "array", "minItems": 1, "maxItems": maxRows, "items": Shape{"anyOf": []Shape{AnyText, {
 		"type": "object", "minProperties": 1, "additionalProperties": Shape{"type": append([]string{"null"}, anyScalar...)},
-	}},
+	}}}},
 }}
 
 // A rowList is the rows of a list or a file.
