@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ func every(t *testing.T) *server {
 		"/text": `"Line 2 stays down until the gearbox is back. Call Mara before starting filler 2."`, "/nothing": `null`, "/list": `[]`, "/big": `1234567890123456789012345678901234567890`,
 		"/huge": `1e308`, "/hundred": "{" + strings.Join(fields, ",") + "}", "/deep": strings.Repeat("[", 900) + "1" + strings.Repeat("]", 900),
 		"/long": `"` + strings.Repeat("abcdefghij", 20_000) + `"`, "/markup": `"<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"`,
-		"/rtl": `{"مستوى": "\u202e٪٩٣"}`, "/lines": `"` + strings.Repeat(`line\n`, 4000) + `"`, "/wide": "[{" + strings.Join(fields[:60], ",") + "}]",
+		"/devices": devices(12), "/rtl": `{"مستوى": "\u202e٪٩٣"}`, "/lines": `"` + strings.Repeat(`line\n`, 4000) + `"`, "/wide": "[{" + strings.Join(fields[:60], ",") + "}]",
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
 	}
@@ -51,6 +52,10 @@ func every(t *testing.T) *server {
 	if err := os.WriteFile(discover, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	shift := filepath.Join(t.TempDir(), "shift")
+	if err := os.WriteFile(shift, []byte("#!/bin/sh\ncp \"$1\" \"$2/yield of the shift.csv\"\necho yield 97.1 %\nexit 2\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	s := serve(t, fmt.Sprintf(`
 store: {dir: %q}
 defaults: {every: 1h, stale_after: 10h, backoff: {min: 1h, max: 1h}}
@@ -65,6 +70,11 @@ sources:
   camera: {title: Labeller camera, section: Plant/Line 1, http: {upstream: gone, path: /}}
   weather: {title: "Weather, harbour", section: Office, http: {upstream: plant, path: /once}, every: 100ms, show: {unit: °C}}
   compressor: {title: Compressor 3, section: Plant/Utilities, http: {upstream: plant, path: /never}, timeout: 10m}
+  boiler: {title: Boilers of the cellar, section: Plant/Cellar, http: {upstream: plant, path: /devices}, split: {each: '.devices[]', name: .id, title: .label}, pick: {temp: .temp, burner: .on}, show: {value: temp, unit: °C}, alert: {if: .temp > 90}}
+  devices: {title: Devices, section: Plant/Cellar, http: {upstream: plant, path: /devices}}
+  pump: {for: [a, b], title: "Pump {each}", section: Plant/Cellar, http: {upstream: plant, path: /filler}}
+  door: {title: Door of the cold store, section: Office, push: {}, pick: {open: .open, battery: .battery}}
+  backup-size: {title: Nightly backup, section: Office, push: {}, stale_after: 26h}
   site: {title: Site, from: [tank, filler], combine: '{worst: "tank", level: .tank.value.level}'}
   titled: {title: %q, section: Hostile/Shapes, http: {upstream: plant, path: /filler}}
 %sjobs:
@@ -79,11 +89,34 @@ sources:
   labels: {title: Print pallet labels, exec: [sleep, 1h], group: line}
   recipe: {title: Load recipe, exec: [sleep, 1h], group: line}
   camera: {title: Restart the labeller camera, exec: [echo], confirm: Is the line empty?}
-`, t.TempDir(), plant.url, gone.url, gone.url, strings.Repeat("μm/s²·", 20), strings.Repeat("A title without an end ", 9), sources, discover))
+  reboot:
+    title: Restart a device
+    exec: [%q, "{host}", "{mode}"]
+    args: {host: {type: host}, mode: {type: enum, values: [soft, hard], default: soft}}
+    parallel_by: host
+  inspect:
+    title: Inspect a boiler
+    exec: [echo, "{boiler}"]
+    args: {boiler: {type: enum, title: Boiler, values: {from: devices, jq: '.devices[].id'}}}
+  shift:
+    title: Yield of a shift
+    exec: [%q, "{table}", "{run_dir}"]
+    args: {table: {type: file, title: Table, accept: [.csv, text/csv], max_size: 5MB}}
+    results: ["*.csv"]
+    warn_codes: [2]
+    then: {run: report}
+`, t.TempDir(), plant.url, gone.url, gone.url, strings.Repeat("μm/s²·", 20), strings.Repeat("A title without an end ", 9), sources, discover, discover, shift))
 	for _, path := range []string{"jobs/backup/runs", "jobs/report/runs", "jobs/slow/runs", "jobs/rinse/runs", "jobs/recipe/runs", "jobs/labels/runs"} {
 		s.post("api/v1/"+path, `{}`)
 	}
 	s.post("api/v1/jobs/discover/runs", `{"args": {"community": "public"}}`)
+	for _, host := range []string{"10.0.9.31", "10.0.9.32", "label-printer-of-line-4.plant.example.com"} {
+		s.post("api/v1/jobs/reboot/runs", `{"args": {"host": "`+host+`"}}`)
+	}
+	s.post("api/v1/jobs/shift/runs", `{"args": {"table": {"name": "shift 7.csv", "type": "text/csv", "data": "YTtiCjE7Mgo="}}}`)
+	s.post("api/v1/sources/door", `{"open": true, "battery": 71}`)
+	s.until("jobs/shift", `"warned":true`)
+	s.until("sources/boiler%2Fb12", `"state":"ok"`)
 	s.until("jobs/backup", `"status":"failed"`)
 	s.until("jobs/slow", `"status":"timed_out"`)
 	s.until("jobs/report", `"status":"succeeded"`)
@@ -113,10 +146,10 @@ func (s *server) views(t *testing.T) map[string]string {
 		"overview": "", "rows": "?density=rows", "tiles": "?density=tiles", "filtered": "?state=failing", "section": "?section=Plant/Line%201", "nothing": "?q=nothing-is-called-so",
 		"kiosk": "?kiosk=1", "embed": "?embed=1", "embed-source": "sources/tank?embed=1", "jobs": "jobs", "alerts": "alerts", "no-source": "sources/nobody", "no-job": "jobs/nobody", "no-run": "runs/nobody",
 	}
-	for _, name := range []string{"tank", "camera", "weather", "compressor", "site", "unclear", "long", "hundred", "deep", "lines", "wide", "titled"} {
-		all["source-"+name] = "sources/" + name
+	for _, name := range []string{"tank", "camera", "weather", "compressor", "site", "unclear", "long", "hundred", "deep", "lines", "wide", "titled", "boiler", "boiler/b1", "pump/a", "door", "backup-size"} {
+		all["source-"+strings.ReplaceAll(name, "/", "-")] = "sources/" + url.PathEscape(name)
 	}
-	for _, name := range []string{"backup", "discover", "labels", "report", "camera", "slow"} {
+	for _, name := range []string{"backup", "discover", "labels", "report", "camera", "slow", "reboot", "inspect", "shift"} {
 		all["job-"+name] = "jobs/" + name
 		var job struct {
 			LastRun *struct{ ID string } `json:"last_run"`
@@ -128,7 +161,20 @@ func (s *server) views(t *testing.T) map[string]string {
 			all["run-"+name] = "runs/" + job.LastRun.ID
 		}
 	}
+	for _, name := range []string{"discover", "reboot", "inspect", "shift"} {
+		all["form-"+name] = "jobs/" + name + "/run"
+	}
+	all["cellar"] = "?section=Plant/Cellar"
 	return all
+}
+
+// devices is an answer with n devices, of which the last is the hottest.
+func devices(n int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = fmt.Sprintf(`{"id": "b%d", "label": "Boiler %[1]d", "temp": %.1f, "on": %t}`, i+1, 40+51*float64(i)/11, i%2 == 0)
+	}
+	return `{"devices": [` + strings.Join(rows, ", ") + `]}`
 }
 
 // Every page can be used by everybody: in both colour schemes, on a screen, a phone and the narrowest one, with and
