@@ -58,7 +58,7 @@ func (r *reader) notifyKeys(to *notifyDraft) grammar.Keys {
 			"a webhook. An address alone is `http.url`",
 			"http of "+to.where, r.webhookKeys(to)).
 			Short("url").Also("webhook slack discord ntfy").OneOf().Secret().
-			Alone(func(v *grammar.Node) { r.readHookAlone(v, to) }),
+			Alone(func(v *grammar.Node) { r.readWebhookAlone(v, to) }),
 		grammar.Section("mail", "an e-mail", "mail of "+to.where, mailKeys(&to.mail)).
 			Also("smtp email").OneOf().Then(func(v *grammar.Node) { checkMail(v, &to.mail) }),
 		grammar.Func("exec",
@@ -102,29 +102,29 @@ func (r *reader) webhookKeys(d *notifyDraft) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("url",
 			"`http://` or `https://`, without a user; or `upstream` with `path`",
-			httpkind.AddressShape, func(v *grammar.Node) { to.URL = readHookURL(v) }).
+			httpkind.AddressShape, func(v *grammar.Node) { to.URL = readWebhookURL(v) }).
 			Secret().OneOf(),
 		grammar.Func("upstream",
 			"one of `upstreams`, with its credential, its certificates and its limits",
-			grammar.ALine, func(v *grammar.Node) { r.readHookUpstream(v, d) }).OneOf(),
+			grammar.ALine, func(v *grammar.Node) { r.readWebhookUpstream(v, d) }).OneOf(),
 		grammar.Func("path",
 			"with `upstream`: begins with `/`, is joined to the upstream's path; no `..`, no query. Placeholders stand for what "+
 				"the message says",
-			httpkind.PathShape, func(v *grammar.Node) { d.path = readHookPath(v) }).With("upstream").Secret(),
+			httpkind.PathShape, func(v *grammar.Node) { d.path = readWebhookPath(v) }).With("upstream").Secret(),
 		grammar.Func("query",
 			"with `upstream`: the query; a list of texts repeats the parameter. Placeholders stand for what the message says",
-			httpkind.QueryShape, func(v *grammar.Node) { d.query = readHookQuery(v, where) }).With("upstream").Also("params").Secret(),
-		grammar.OneOf("method", "the request's method", &to.Method, hookMethods).Default(http.MethodPost),
+			httpkind.QueryShape, func(v *grammar.Node) { d.query = readWebhookQuery(v, where) }).With("upstream").Also("params").Secret(),
+		grammar.OneOf("method", "the request's method", &to.Method, webhookMethods).Default(http.MethodPost),
 		grammar.Func("headers",
 			"sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`",
-			httpkind.HeadersShape, func(v *grammar.Node) { readHookHeaders(v, to, where) }).Secret(),
+			httpkind.HeadersShape, func(v *grammar.Node) { readWebhookHeaders(v, to, where) }).Secret(),
 		grammar.Func("json",
 			"a jq expression that makes the body, an object or a list, of the [message](#what-a-receiver-is-told)",
-			grammar.ALine, func(v *grammar.Node) { to.JSON = readHookJSON(v) }).Also("payload template").Without("body").Secret(),
+			grammar.ALine, func(v *grammar.Node) { to.JSON = readWebhookJSON(v) }).Also("payload template").Without("body").Secret(),
 		grammar.Func("body",
 			"the body as text, in which [placeholders](#what-a-receiver-is-told) stand for what the message says, as in `url` and "+
 				"`headers`. With neither `json` nor `body` it is the message as JSON",
-			grammar.AnyText, func(v *grammar.Node) { to.Body = readHookBody(v) }).Without("json").Secret(),
+			grammar.AnyText, func(v *grammar.Node) { to.Body = readWebhookBody(v) }).Without("json").Secret(),
 	}
 }
 
@@ -168,7 +168,7 @@ func (to *notifyDraft) of(way string, n *grammar.Node) *Notify {
 		to.Receiver = to.service
 	case to.completeURL(n.Get("http")):
 		to.http.Given = n.Given("http")
-		checkHook(n.Get("http"), &to.http)
+		checkWebhook(n.Get("http"), &to.http)
 		if scheme, shape := notify.ServiceAt(to.http.URL.Hostname()); scheme != "" && to.http.Body == "" && to.http.JSON == nil {
 			n.Warn(0, to.where+": "+scheme+" does not understand the JSON of a message", "write "+shape)
 		}
@@ -189,7 +189,7 @@ func (to *notifyDraft) readURL(n *grammar.Node) {
 	}
 	scheme, _, found := strings.Cut(s, "://")
 	if scheme = strings.ToLower(scheme); found && (scheme == "http" || scheme == "https") {
-		to.http.URL = readHookURL(n)
+		to.http.URL = readWebhookURL(n)
 		return
 	}
 	service, err := notify.ParseService(s)
@@ -235,8 +235,8 @@ var otherSchemes = map[string]string{
 	"hangouts": "googlechat",
 }
 
-// checkHook checks what depends on several keys of a webhook, which was read from n; nil if it was an address alone.
-func checkHook(n *grammar.Node, to *notify.HTTP) {
+// checkWebhook checks what depends on several keys of a webhook, which was read from n; nil if it was an address alone.
+func checkWebhook(n *grammar.Node, to *notify.HTTP) {
 	httpkind.CheckHeaders(n.Get("headers"), notify.IsField)
 	body, made := n.Get("body"), n.Get("json")
 	if body != nil && made != nil {
@@ -269,33 +269,33 @@ func checkHook(n *grammar.Node, to *notify.HTTP) {
 	}
 }
 
-// readHookAlone reads a webhook that is written as an address alone.
-func (r *reader) readHookAlone(n *grammar.Node, to *notifyDraft) {
+// readWebhookAlone reads a webhook that is written as an address alone.
+func (r *reader) readWebhookAlone(n *grammar.Node, to *notifyDraft) {
 	if n.IsScalar() && !n.IsNull() {
-		to.http.URL = readHookURL(n)
+		to.http.URL = readWebhookURL(n)
 		return
 	}
 	n.Read("http of "+to.where, r.webhookKeys(to))
 }
 
-func readHookHeaders(n *grammar.Node, to *notify.HTTP, where string) {
+func readWebhookHeaders(n *grammar.Node, to *notify.HTTP, where string) {
 	httpkind.ReadRequestHeaders(n, "headers of "+where, to.Header)
 	for _, v := range n.Pairs() {
-		checkHookPlaceholders(v, "headers")
+		checkWebhookPlaceholders(v, "headers")
 	}
 }
 
-func readHookBody(n *grammar.Node) string {
+func readWebhookBody(n *grammar.Node) string {
 	s, ok := n.Template("body", aBody)
 	if ok {
-		checkHookPlaceholders(n, "body")
+		checkWebhookPlaceholders(n, "body")
 	}
 	return s
 }
 
-// readHookJSON reads the expression for the body of a webhook. It may have credentials in it, so problems do not quote its
+// readWebhookJSON reads the expression for the body of a webhook. It may have credentials in it, so problems do not quote its
 // texts.
-func readHookJSON(n *grammar.Node) *jq.Program {
+func readWebhookJSON(n *grammar.Node) *jq.Program {
 	s, ok := n.Text("json", "write an expression in quotes such as '{text: .summary}'")
 	if !ok {
 		return nil
@@ -316,8 +316,8 @@ func readHookJSON(n *grammar.Node) *jq.Program {
 	return nil
 }
 
-// readHookURL reads the address of a webhook. It is often a credential, so problems never quote it.
-func readHookURL(n *grammar.Node) *url.URL {
+// readWebhookURL reads the address of a webhook. It is often a credential, so problems never quote it.
+func readWebhookURL(n *grammar.Node) *url.URL {
 	const example = "write an address such as https://ntfy.example.com/ops"
 	s, ok := n.Text("url", example)
 	if !ok {
@@ -339,7 +339,7 @@ func readHookURL(n *grammar.Node) *url.URL {
 	case !httpkind.ValidPort(u.Port()):
 		n.Problem("url has a bad port", "write a port from 1 to 65535")
 	default:
-		checkHookPlaceholders(n, "url")
+		checkWebhookPlaceholders(n, "url")
 		if wrong := notify.CheckAddress(u); wrong != nil {
 			n.Problem("url: "+wrong.What, wrong.Want)
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// readHookUpstream reads the name of the upstream of a webhook.
-func (r *reader) readHookUpstream(n *grammar.Node, to *notifyDraft) {
+// readWebhookUpstream reads the name of the upstream of a webhook.
+func (r *reader) readWebhookUpstream(n *grammar.Node, to *notifyDraft) {
 	u := grammar.Lookup(n, "upstream", r.parts.upstreams)
 	if u == nil {
 		return
@@ -43,18 +43,18 @@ func (to *Notify) Client() (client *http.Client, end func(), err error) {
 	return httpkind.ClientOf(link, nil), func() { _ = link.Close() }, nil // it always succeeds
 }
 
-func readHookPath(n *grammar.Node) string {
+func readWebhookPath(n *grammar.Node) string {
 	path := httpkind.ReadPath(n, true)
 	if path != "" {
-		checkHookPlaceholders(n, "path")
+		checkWebhookPlaceholders(n, "path")
 	}
 	return path
 }
 
-func readHookQuery(n *grammar.Node, where string) url.Values {
+func readWebhookQuery(n *grammar.Node, where string) url.Values {
 	query := url.Values{}
 	for name, v := range httpkind.ReadQuery(n, where) {
-		checkHookPlaceholders(v, "query")
+		checkWebhookPlaceholders(v, "query")
 		query.Add(name, v.Value())
 	}
 	return query

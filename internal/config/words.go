@@ -61,7 +61,7 @@ var parses = []grammar.Word{
 	{Word: value.Prometheus.Name, Doc: "an object of metrics: for each name a list of `{labels, value}`"},
 }
 
-var hookMethods = []grammar.Word{
+var webhookMethods = []grammar.Word{
 	{Word: http.MethodPost, Doc: "what most webhooks expect"},
 	{Word: http.MethodPut, Doc: "replaces what is at the address"},
 	{Word: http.MethodPatch, Doc: "changes what is at the address"},

@@ -236,11 +236,11 @@ func render(text string, language template.Language, m *Message, results map[str
 func (r *request) send(ctx context.Context, client *http.Client, secrets *secret.Redactor) error {
 	ctx, cancel := within(ctx)
 	defer cancel()
-	hook := httpkind.Webhook{
+	webhook := httpkind.Webhook{
 		Client: client, Method: r.method, URL: r.url, Header: r.header, Secrets: secrets,
 		Refusal: r.refusal, Close: r.close,
 	}
-	return ofHTTP(hook.Send(ctx, r.header.Get("Content-Type"), r.body))
+	return ofHTTP(webhook.Send(ctx, r.header.Get("Content-Type"), r.body))
 }
 
 // show is the request as people are shown it: the path of an address is often a credential, and so are headers.
