@@ -3,15 +3,11 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"net/http"
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
-	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -58,21 +54,6 @@ func (c alertingChange) Finish(context.Context) {}
 
 // Withdraw implements [reconcile.Change].
 func (c alertingChange) Withdraw(context.Context) {}
-
-// callUpstream admits a call of a webhook by an upstream, see [alert.Deps].
-func (g *gateway) callUpstream(ctx context.Context, name string) (*http.Client, func(), error) {
-	done := func() {}
-	if limit := g.upstreams.Group(name); limit != nil {
-		admitted, err := g.scheduler.Admit(ctx, limit)
-		switch {
-		case err == nil:
-			done = admitted
-		case !errors.Is(err, smartpoll.ErrNotRunning): // at a stop the last messages wait for no limit
-			return nil, nil, err
-		}
-	}
-	return httpkind.ClientOf(g.upstreams.Link(name), g.client), done, nil
-}
 
 // link is the address of the page in messages, empty without a public one.
 func (g *gateway) link() string {

@@ -16,7 +16,6 @@ import (
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/upstream"
-	"github.com/tidewire/tidewire/smartpoll"
 )
 
 // forwardWithin bounds the time for publishing the last states at a stop.
@@ -69,8 +68,7 @@ func (f forwarders) close(live context.Context) {
 type forwarding struct {
 	forwarders
 	upstreams *upstream.Pool
-	scheduler *smartpoll.Scheduler // keeps the limits of upstreams
-	client    *http.Client
+	calls     calling
 	current   *config.Config // nil before the first one
 }
 
@@ -126,27 +124,17 @@ func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
 // toHTTP posts states together, as {"snapshots":[...]}.
 func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
 	spec := to.Upstream.Spec.(*httpkind.Upstream)
-	hook := httpkind.Webhook{
-		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Close: !spec.KeepAlive, Secrets: secret.New(spec.Secrets().Said...),
+	webhook := httpkind.Webhook{
+		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...), Close: !spec.KeepAlive,
 	}
 	if to.Path != "" {
-		hook.URL = spec.URL.JoinPath(to.Path)
+		webhook.URL = spec.URL.JoinPath(to.Path)
 	}
-	admit := func(ctx context.Context) (func(), error) {
-		limit := f.upstreams.Group(to.Upstream.Name) // another one after a reload
-		if limit == nil {
-			return func() {}, nil
-		}
-		done, err := f.scheduler.Admit(ctx, limit)
-		if errors.Is(err, smartpoll.ErrNotRunning) { // the last states, at a stop
-			return func() {}, nil
-		}
-		return done, err
-	}
+	admit := func(ctx context.Context) (func(), error) { return f.calls.admit(ctx, to.Upstream.Name) }
 	publish := func(ctx context.Context, states []forward.State) error {
-		hook := hook
-		hook.Client = httpkind.ClientOf(f.upstreams.Link(to.Upstream.Name), f.client) // another one after a reload
-		err := hook.Send(ctx, "application/json", batchOf(states))
+		webhook := webhook
+		webhook.Client = f.calls.client(to.Upstream.Name)
+		err := webhook.Send(ctx, "application/json", batchOf(states))
 		if status, ok := errors.AsType[*httpkind.StatusError](err); ok && refusesStates(status.Code) {
 			return &forward.RefusedError{Err: err}
 		}

@@ -177,7 +177,7 @@ func TestStatesArePostedOneRequestAtATime(t *testing.T) {
 	})
 }
 
-// States go the way of their upstream: with its credential, over its socket.
+// States go the way of their upstream: with its credential, over its socket, by a connection that serves no other request.
 func TestStatesGoTheWayOfTheUpstream(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	ln, err := net.Listen("unix", socket)
@@ -188,18 +188,18 @@ func TestStatesGoTheWayOfTheUpstream(t *testing.T) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		body, _ := io.ReadAll(r.Body)
-		posted <- fmt.Sprint(r.Method, " ", r.URL.Path, " ", user, ":", password, " ", string(body[:min(14, len(body))]))
+		posted <- fmt.Sprint(r.Method, " ", r.URL.Path, " ", user, ":", password, " ", r.Close, " ", string(body[:min(14, len(body))]))
 	})}
 	go server.Serve(ln)
 	defer server.Close()
 	run(t, load(t, `
-upstreams: {hub: {http: http://hub.example, unix: `+socket+`, auth: {basic: {user: me, password: s3cret-word}}}}
+upstreams: {hub: {http: http://hub.example, unix: `+socket+`, keep_alive: false, auth: {basic: {user: me, password: s3cret-word}}}}
 forward: {http: {upstream: hub, path: /in}}
 sources: {a: {exec: [echo, "1"]}}
 `), gateway.Options{})
 	select {
 	case got := <-posted:
-		if want := `POST /in me:s3cret-word {"snapshots":[`; got != want {
+		if want := `POST /in me:s3cret-word true {"snapshots":[`; got != want {
 			t.Errorf("the receiver got %s, want %s", got, want)
 		}
 	case <-time.After(patience):

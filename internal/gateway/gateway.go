@@ -274,7 +274,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.alerts = alert.New(alert.Deps{
-		Scheduler: g.scheduler, Client: g.client, Upstream: g.callUpstream, Log: g.log, Clock: g.clock,
+		Scheduler: g.scheduler, Client: g.client, Upstream: g.calls().call, Log: g.log, Clock: g.clock,
 		Changed: g.alertChanged, Told: g.alertTold, Link: g.link, ListChanged: g.publishAlerts, Newest: g.newest,
 		Observer: g.observer.Alerts,
 	})
@@ -298,7 +298,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	if cfg, err = g.join(live, cfg, configID(cfg, opts.Files)); err != nil {
 		return err
 	}
-	g.parts = parts{&g.upstreams, &forwarding{g.forwarders, &g.upstreams, g.scheduler, g.client, nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	g.parts = parts{&g.upstreams, &forwarding{g.forwarders, &g.upstreams, g.calls(), nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err
