@@ -81,8 +81,8 @@ func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, 0, len(j.Exec))
 	for i, e := range j.Exec {
 		if i > 0 {
-			var is bool
-			if e, is = j.conditional(e, values); !is {
+			var applies bool
+			if e, applies = j.conditional(e, values); !applies {
 				continue
 			}
 		}
@@ -100,7 +100,7 @@ func (j *Job) Environment(values map[string]any) []string {
 	env := make([]string, 0, len(j.Env))
 	for _, e := range j.Env {
 		name, value, _ := strings.Cut(e, "=") // names of variables have no braces
-		if value, is := j.conditional(value, values); is {
+		if value, applies := j.conditional(value, values); applies {
 			env = append(env, name+"="+j.text(value, values))
 		}
 	}
@@ -112,22 +112,18 @@ func (j *Job) Environment(values map[string]any) []string {
 func (j *Job) Input(values map[string]any) string {
 	var input strings.Builder
 	for line := range strings.Lines(j.Stdin) {
-		if line, is := j.conditional(line, values); is {
+		if line, applies := j.conditional(line, values); applies {
 			input.WriteString(line)
 		}
 	}
 	return j.text(input.String(), values)
 }
 
-// conditional returns a text without the {arg?} at its beginning, and whether it is to be there: that argument is neither empty
-// nor false.
-func (j *Job) conditional(text string, values map[string]any) (rest string, is bool) {
-	name, rest, ok := template.Condition(text)
-	if !ok || !slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == name }) {
-		return text, true
-	}
-	v := values[name]
-	return rest, v != nil && v != "" && v != false
+// conditional is [template.Conditional] with the arguments of a run.
+func (j *Job) conditional(text string, values map[string]any) (rest string, applies bool) {
+	return template.Conditional(text, func(name string) (any, bool) {
+		return values[name], slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == name })
+	})
 }
 
 // A jobDraft is a Job while it is being read.

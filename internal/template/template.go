@@ -104,6 +104,21 @@ func Condition(s string) (name, rest string, ok bool) {
 	return m[1], s[len(m[0]):], true
 }
 
+// Conditional returns a text without the {name?} at its beginning, and whether it applies: what name stands for is neither nil nor
+// empty nor false. Value returns that, and false for braces that are text: such a text, and one that has no {name?}, applies as
+// it is.
+func Conditional(s string, value func(name string) (v any, ok bool)) (rest string, applies bool) {
+	name, rest, ok := Condition(s)
+	if !ok {
+		return s, true
+	}
+	v, ok := value(name)
+	if !ok {
+		return s, true
+	}
+	return rest, v != nil && v != "" && v != false
+}
+
 // An Error describes why a text is not a valid template.
 type Error struct {
 	At   int // the place in the text, in bytes

@@ -103,8 +103,8 @@ func (f *Filled) address(r *Request, values func(string) (any, bool)) error {
 	}
 	var query []string
 	for _, p := range r.Query {
-		written, is := f.condition(p.Value, values)
-		if !is {
+		written, applies := f.conditional(p.Value, values)
+		if !applies {
 			continue
 		}
 		value, err := f.text(written, template.Text, values)
@@ -113,7 +113,7 @@ func (f *Filled) address(r *Request, values func(string) (any, bool)) error {
 		}
 		query = append(query, url.QueryEscape(p.Name)+"="+url.QueryEscape(value))
 		if r.isComputed(p.Value) && secret.Is(p.Name, value) {
-			f.Secrets = append(append(f.Secrets, value), f.in(p.Value)...)
+			f.Secrets = append(append(f.Secrets, value), f.resultsIn(p.Value)...)
 		}
 	}
 	u.RawQuery, f.URL = strings.Join(query, "&"), &u
@@ -125,8 +125,8 @@ func (f *Filled) header(r *Request, values func(string) (any, bool)) {
 	for name, lines := range r.Header {
 		first := true
 		for _, line := range lines {
-			line, is := f.condition(line, values)
-			if !is {
+			line, applies := f.conditional(line, values)
+			if !applies {
 				continue // what the upstream has of that name stays
 			}
 			if first {
@@ -136,7 +136,7 @@ func (f *Filled) header(r *Request, values func(string) (any, bool)) {
 			value, _ := f.text(line, template.OfHeader(name), values) // a header has no value that cannot be escaped
 			f.Header.Add(name, value)
 			if r.isComputed(line) {
-				f.Secrets = append(f.Secrets, secret.OfHeader(http.Header{name: append(f.in(line), value)})...)
+				f.Secrets = append(f.Secrets, secret.OfHeader(http.Header{name: append(f.resultsIn(line), value)})...)
 			}
 		}
 	}
@@ -158,23 +158,15 @@ func (f *Filled) text(text string, language template.Language, values func(strin
 	})
 }
 
-// condition returns a text without the {name?} at its beginning, and whether it is there at all: whether that is neither
-// empty nor false, and the text is not an expression alone whose result is null.
-func (f *Filled) condition(text string, values func(string) (any, bool)) (rest string, is bool) {
-	if name, after, ok := template.Condition(text); ok {
-		if value, known := values(name); known {
-			if value == nil || value == "" || value == false {
-				return "", false
-			}
-			text = after
-		}
-	}
-	result, alone := f.Results[text]
-	return text, !alone || result != nil
+// conditional is [template.Conditional], but a text that is an expression alone applies only if its result is not null.
+func (f *Filled) conditional(text string, values func(string) (any, bool)) (rest string, applies bool) {
+	rest, applies = template.Conditional(text, values)
+	result, alone := f.Results[rest]
+	return rest, applies && (!alone || result != nil)
 }
 
-// in returns the results of the expressions in a text, as texts.
-func (f *Filled) in(text string) (all []string) {
+// resultsIn returns the results of the expressions in a text, as texts.
+func (f *Filled) resultsIn(text string) (all []string) {
 	for expression, result := range f.Results {
 		if !strings.Contains(text, expression) {
 			continue
