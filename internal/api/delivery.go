@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -54,19 +53,9 @@ func (d *delivery) read(ctx context.Context, r *http.Request) (err error) {
 			d.value, err = value.Parse(ctx, value.Text.In(charset), d.Data)
 		}
 	}
-	d.variables = map[string]any{config.Headers: headersOf(r.Header, d.Verify.Headers())}
+	credentials := append(d.Verify.Headers(), "Authorization", "Cookie")
+	d.variables = map[string]any{config.Headers: value.Headers(r.Header, credentials...)}
 	return err
-}
-
-// headersOf are the headers of a request for expressions, without those that are credentials.
-func headersOf(h http.Header, secret []string) map[string]any {
-	all := make(map[string]any, len(h))
-	for name, lines := range h {
-		if name != "Authorization" && name != "Cookie" && !slices.Contains(secret, name) {
-			all[strings.ToLower(name)] = strings.ToValidUTF8(strings.Join(lines, ", "), "\uFFFD")
-		}
-	}
-	return all
 }
 
 func (d *delivery) run(ctx context.Context, what string, p *jq.Program) (any, error) {

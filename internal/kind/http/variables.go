@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // Variables of expressions on what a request gets.
@@ -32,7 +34,7 @@ func variablesOf(wanted []string, resp *http.Response, took time.Duration) map[s
 		case statusVariable:
 			all[name] = resp.StatusCode
 		case headersVariable:
-			all[name] = headersOf(resp.Header)
+			all[name] = value.Headers(resp.Header)
 		case tookVariable:
 			all[name] = seconds(took)
 		case certVariable:
@@ -44,14 +46,6 @@ func variablesOf(wanted []string, resp *http.Response, took time.Duration) map[s
 
 // seconds returns a duration in seconds, to the microsecond.
 func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e6 }
-
-func headersOf(h http.Header) map[string]any {
-	all := make(map[string]any, len(h))
-	for name, lines := range h {
-		all[strings.ToLower(name)] = strings.ToValidUTF8(strings.Join(lines, ", "), "\uFFFD")
-	}
-	return all
-}
 
 // certificateOf returns the certificate of the server that answered, nil if it has none.
 func certificateOf(resp *http.Response, now time.Time) any {
