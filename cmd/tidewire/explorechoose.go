@@ -242,12 +242,7 @@ func (e *explorer) describe() error {
 		return nil
 	}
 	if e.name == "" {
-		if err := e.ask.until("Name of the source", &d.Name, func(name string) error {
-			if e.hasSource(name) {
-				return fmt.Errorf("%s already has a source %s", e.file, name)
-			}
-			return explore.Valid(name)
-		}); err != nil {
+		if err := e.ask.until("Name of the source", &d.Name, e.checkName); err != nil {
 			return err
 		}
 	}

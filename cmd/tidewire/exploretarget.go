@@ -36,16 +36,24 @@ func (e *explorer) target(args []string, isCommand bool) (err error) {
 		return err
 	}
 	if e.name != "" {
-		if err := explore.Valid(e.name); err != nil {
+		if err := e.checkName(e.name); err != nil {
 			return usageError("--name: " + err.Error())
-		}
-		if e.hasSource(e.name) {
-			return usageError(fmt.Sprintf("--name: %s already has a source %s", e.file, e.name))
 		}
 		e.draft.Name = e.name
 	}
 	if flag := e.httpFlag(); flag != "" && !e.isHTTP {
 		return usageError("--" + flag + " is for an address")
+	}
+	return nil
+}
+
+// checkName returns why the source cannot have a name.
+func (e *explorer) checkName(name string) error {
+	switch {
+	case !grammar.IsName(name):
+		return fmt.Errorf("%q is not a name: %s", name, grammar.AName)
+	case e.hasSource(name):
+		return fmt.Errorf("%s already has a source %s", e.file, name)
 	}
 	return nil
 }

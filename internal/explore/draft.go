@@ -1,7 +1,6 @@
 package explore
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -320,13 +319,3 @@ func OfCommand(argv []string, taken func(string) bool) *Draft {
 	}
 	return &Draft{Name: free(sourceName(argv[0], "command"), "-", taken), Way: grammar.Pair{Key: "exec", Value: escaped}}
 }
-
-// Valid reports whether a source or an upstream may have a name.
-func Valid(name string) error {
-	if !nameOf.MatchString(name) {
-		return fmt.Errorf("%q is not a name: use up to 64 small letters, digits, '.', '_' and '-'", name)
-	}
-	return nil
-}
-
-var nameOf = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 // Guess returns the formats in which an answer may be, the likeliest first: words for parse. At least text is among them.
@@ -67,13 +69,9 @@ func isCSV(lines []string) bool {
 	if len(lines) < 2 {
 		return false
 	}
-	for _, delimiter := range []string{";", "\t", ","} {
-		n := strings.Count(lines[0], delimiter)
-		if n > 0 && !slices.ContainsFunc(lines[:min(len(lines), looked)], func(line string) bool { return strings.Count(unquoted(line), delimiter) != n }) {
-			return true
-		}
-	}
-	return false
+	delimiter := string(text.Delimiter(lines[0]))
+	n := strings.Count(unquoted(lines[0]), delimiter)
+	return n > 0 && !slices.ContainsFunc(lines[:min(len(lines), looked)], func(line string) bool { return strings.Count(unquoted(line), delimiter) != n })
 }
 
 var quotedField = regexp.MustCompile(`"([^"]|"")*"`)

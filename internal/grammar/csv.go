@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	texts "github.com/tidewire/tidewire/internal/text"
 )
 
 // A csvFile is a file of rows in CSV while it is read.
@@ -15,8 +17,8 @@ type csvFile struct {
 	csv    *csv.Reader
 }
 
-// rowsOfCSV returns the rows of a file in CSV, nil if it is not valid. Its first line names the fields. They are separated by
-// commas, semicolons or tabs, whichever the first line has most of. A column without a name is left out, and so is a row
+// rowsOfCSV returns the rows of a file in CSV, nil if it is not valid. Its first line names the fields. What stands between
+// two fields is found, see [texts.Delimiter]. A column without a name is left out, and so is a row
 // without any value. White space around a value does not belong to it. A value may be a reference.
 func (r *Reader) rowsOfCSV(name string, data []byte) *rowList {
 	text := lineEnds.Replace(strings.TrimPrefix(string(data), byteOrderMark))
@@ -26,8 +28,7 @@ func (r *Reader) rowsOfCSV(name string, data []byte) *rowList {
 	if !r.checkText(text) {
 		return nil
 	}
-	first, _, _ := strings.Cut(text, "\n")
-	f.csv.Comma = separatorOf(first)
+	f.csv.Comma = texts.Delimiter(text)
 	f.csv.TrimLeadingSpace = f.csv.Comma != '\t'
 	f.csv.FieldsPerRecord = -1 // counted here
 	header, ok := f.next()
@@ -54,7 +55,7 @@ func (r *Reader) rowsOfCSV(name string, data []byte) *rowList {
 		}
 		if len(cells) != len(header) {
 			cells[0].Problem(fmt.Sprintf("this row has %d values, and the first line names %d", len(cells), len(header)),
-				"write one for each name, even if it is empty; put a value that contains the separator into quotes")
+				"write one for each name, even if it is empty; put a value that contains the delimiter into quotes")
 			continue
 		}
 		it := &row{list: list, at: cells[0], fields: map[string]*Node{}}
@@ -84,7 +85,7 @@ func (f *csvFile) next() (cells []*Node, ok bool) {
 			case errors.Is(err, csv.ErrBareQuote):
 				what, want = "a quote stands in a value without quotes", `put the whole value into quotes, and write each " in it twice`
 			case errors.Is(err, csv.ErrQuote):
-				what, want = "this quoted value is not closed properly", `end it with a quote before the separator, and write each " in it twice`
+				what, want = "this quoted value is not closed properly", `end it with a quote before the delimiter, and write each " in it twice`
 			}
 			begin := &Node{reader: f.reader} // so that no excerpt shows what is not a cell, see [Reader.masked]
 			begin.line, begin.column = f.place(wrong.StartLine, 1)
@@ -121,15 +122,4 @@ func (f *csvFile) place(line, column int) (int, int) {
 	}
 	text := r.lines[f.before+line-1]
 	return r.inside(line, utf8.RuneCountInString(text[:min(column-1, len(text))])+1)
-}
-
-// separatorOf returns what separates the fields in the first line of a file in CSV.
-func separatorOf(line string) rune {
-	best := ','
-	for _, c := range []rune{';', '\t'} {
-		if strings.Count(line, string(c)) > strings.Count(line, string(best)) {
-			best = c
-		}
-	}
-	return best
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	texts "github.com/tidewire/tidewire/internal/text"
 )
 
 // parseCSV makes a list of objects, one a row: the texts of the row by the names of the columns. A field that a short row
@@ -18,7 +20,7 @@ func parseCSV(f Format, text []byte) (any, error) {
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = f.Delimiter, -1, true
 	if r.Comma == 0 {
-		r.Comma = delimiterOf(text)
+		r.Comma = texts.Delimiter(string(text))
 	}
 	columns := f.Columns
 	rows := []any{}
@@ -44,32 +46,6 @@ func parseCSV(f Format, text []byte) (any, error) {
 		}
 		rows = append(rows, row)
 	}
-}
-
-// delimiterOf returns what the first line has most of, outside of quotes: a comma unless it has more semicolons or tabs.
-func delimiterOf(text []byte) rune {
-	counts := map[rune]int{}
-	quoted, begun := false, false
-line:
-	for _, c := range string(text) {
-		switch {
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == ',' || c == ';' || c == '\t':
-			counts[c]++
-		case c == '\n' && begun:
-			break line
-		}
-		begun = begun || c != '\n' && c != '\r'
-	}
-	best := ','
-	for _, c := range []rune{';', '\t'} {
-		if counts[c] > counts[best] {
-			best = c
-		}
-	}
-	return best
 }
 
 // columnsOf reads the names of the columns. One without a name has its number.

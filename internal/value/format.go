@@ -1,6 +1,7 @@
 package value
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -120,7 +121,7 @@ func (f Format) parse(b *budget, text []byte) (any, error) {
 func (f Format) size(text []byte) int {
 	count := func(of string) (n int) {
 		for i := range of {
-			n += countByte(text, of[i])
+			n += bytes.Count(text, []byte{of[i]})
 		}
 		return n
 	}

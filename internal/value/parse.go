@@ -56,8 +56,6 @@ func (b *budget) take(bytes int) error {
 	return nil
 }
 
-func countByte(data []byte, c byte) int { return bytes.Count(data, []byte{c}) }
-
 func parseLines(data []byte) []any {
 	lines := []any{}
 	for line := range strings.Lines(strings.ToValidUTF8(string(data), "\uFFFD")) {
