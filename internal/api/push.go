@@ -28,7 +28,7 @@ func (a *API) pushValue(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 		return
 	}
-	if _, ok := definition.Spec.(kind.Pushed); !ok {
+	if !definition.Pushed() {
 		a.failPush(w, r, name, sources.ErrNotPushed)
 		return
 	}

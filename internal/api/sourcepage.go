@@ -45,7 +45,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	if answer, known := a.deps.Sources.Answer(name); known && userOf(r).Can(manage, nil) { // more than the configuration shows to viewers
 		f.Answer = &answer
 	}
-	if _, ok := definition.Spec.(kind.Pushed); ok {
+	if definition.Pushed() {
 		f.Send = a.sendCommand(r, definition)
 	}
 	a.relate(&f, definition)

@@ -170,6 +170,12 @@ type Source struct {
 // Polled reports whether s is polled, rather than computed or subscribed to.
 func (s *Source) Polled() bool { return s.Every > 0 }
 
+// Pushed reports whether values are sent to s by requests, see [kind.Pushed].
+func (s *Source) Pushed() bool {
+	_, is := s.Spec.(kind.Pushed)
+	return is
+}
+
 // Never is the pause of a source that is polled only while it is watched.
 const Never time.Duration = -1
 

@@ -10,7 +10,6 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/hook"
 	"github.com/tidewire/tidewire/internal/jq"
-	"github.com/tidewire/tidewire/internal/kind"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
@@ -129,7 +128,7 @@ func (r *reader) pushedSource(n *grammar.Node) *Source {
 	if s == nil || s.Spec == nil {
 		return nil
 	}
-	if _, ok := s.Spec.(kind.Pushed); !ok {
+	if !s.Pushed() {
 		n.Problem(fmt.Sprintf("values cannot be sent to source %s", grammar.Quote(s.Name)), "name one that has the key push")
 		return nil
 	}

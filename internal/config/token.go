@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/grammar"
-	"github.com/tidewire/tidewire/internal/kind"
 )
 
 // A Token is the credential of a program; only its hash is kept.
@@ -120,14 +119,8 @@ func (r *reader) tokenJobs(n *grammar.Node, t *Token) {
 // tokenPush reads the sources to which a token may send values.
 func (r *reader) tokenPush(n *grammar.Node, t *Token) {
 	for _, e := range n.OneOrMore("push", "[door, backup]") {
-		s := grammar.Lookup(e, "source", r.parts.sources)
-		if s == nil || slices.Contains(t.Push, s.Name) {
-			continue
+		if s := r.pushedSource(e); s != nil && !slices.Contains(t.Push, s.Name) {
+			t.Push = append(t.Push, s.Name)
 		}
-		if _, ok := s.Spec.(kind.Pushed); !ok && s.Spec != nil {
-			e.Problem(fmt.Sprintf("values cannot be sent to source %s", grammar.Quote(s.Name)), "name one that has the key push")
-			continue
-		}
-		t.Push = append(t.Push, s.Name)
 	}
 }

@@ -16,10 +16,10 @@
 // An [Upstream] is what its sources share. It may hold a connection, which outlives reloads of the sources. The runtime
 // keeps an upstream's limits: a kind need not know them.
 //
-// # Values that are pushed
+// # Values that are told
 //
-// A kind whose peer sends values by itself has fetchers that are a [Subscriber]; one whose values come with requests to
-// Tidewire has sources that are [Pushed], too.
+// A kind whose peer tells it values has fetchers that are a [Subscriber]. If the values come with requests to Tidewire, its
+// sources are [Pushed], too.
 //
 // # Errors
 //

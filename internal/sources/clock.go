@@ -83,7 +83,7 @@ func latest(a, b time.Time) time.Time {
 func (s *poller) wake(internal *smartpoll.Internal, now time.Time, ahead time.Duration) {
 	s.ageBy(ahead)
 	patience := spreadOver + min(s.Timeout, longestWait)
-	if s.isPushed() {
+	if s.Pushed() {
 		patience = max(patience, s.StaleAfter) // nothing could come meanwhile
 	}
 	if next := internal.Next(s.key); !next.IsZero() && !internal.Running(s.key) {

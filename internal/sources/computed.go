@@ -93,7 +93,7 @@ func (s *poller) oldestNeeded() *poller {
 func (s *poller) staleReason() string {
 	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
 	switch by := s.origin(); {
-	case by.isPushed():
+	case by.Pushed():
 		text = fmt.Sprintf("nothing has come for %v", s.StaleAfter)
 	case by.subscription != nil:
 		text = fmt.Sprintf("no message for %v", s.StaleAfter)

@@ -312,11 +312,11 @@ func (s *poller) resume() wire.Source {
 			text := s.staleReason()
 			snap.State, snap.Error, snap.Cause = wire.SourceStale, &text, text
 			snap.Since = new(last.UpdatedAt.Add(s.StaleAfter))
-			if by.Polled() || by.isPushed() {
+			if by.Polled() || by.Pushed() {
 				s.aged = &text
 			}
 		}
-		if left > 0 && by.Polled() || by.isPushed() { // it was good enough when the process before ended: the next value has its time
+		if left > 0 && by.Polled() || by.Pushed() { // it was good enough when the process before ended: the next value has its time
 			within := by.firstPollWithin()
 			s.evaluateFrom, left = s.svc.deps.Clock.Now().Add(within), max(left, within)
 		}
@@ -328,7 +328,7 @@ func (s *poller) resume() wire.Source {
 // firstPollWithin returns how long the poll that follows at once may take before the age of the value counts. A value that is
 // sent has all its time: nothing could come while there was no process.
 func (s *poller) firstPollWithin() time.Duration {
-	if s.isPushed() {
+	if s.Pushed() {
 		return s.StaleAfter
 	}
 	patience := min(s.Timeout, longestWait)

@@ -279,7 +279,7 @@ func (s *poller) record(at time.Time, snap *wire.Source, got reading) {
 func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
 	before := s.published
-	awaited := s.isPushed() && (before.State == wire.SourcePending || s.isAged(&before))
+	awaited := s.Pushed() && (before.State == wire.SourcePending || s.isAged(&before))
 	if before.State != wire.SourceOK && !awaited || s.claim == nil { // it was due when the claim was lost: its owner says that
 		return nil
 	}

@@ -217,7 +217,7 @@ func (s *poller) last() any {
 	if len(data) == 0 {
 		return nil
 	}
-	v, _ := value.Parse(context.Background(), value.Format{Name: "json"}, data) // it is JSON, and small enough for the store
+	v, _ := value.Parse(context.Background(), value.JSON, data) // it is JSON, and small enough for the store
 	return v
 }
 

@@ -26,12 +26,6 @@ type UnusableError struct{ Why string }
 
 func (e *UnusableError) Error() string { return e.Why }
 
-// isPushed reports whether values are sent to s.
-func (s *poller) isPushed() bool {
-	_, is := s.Spec.(kind.Pushed)
-	return is
-}
-
 // Push sends a message to a source. It returns when the value of the message, or of a newer one, is published: counts is true
 // then. It is false if the value is to count later, as at_most of the source says.
 //

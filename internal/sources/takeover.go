@@ -59,7 +59,7 @@ func (s *poller) begin(before *poller) {
 		s.alert.Resume()
 		snap.Alert = s.alert.Alert()
 	}
-	if s.isPushed() && s.StaleAfter > 0 && snap.State == wire.SourcePending {
+	if s.Pushed() && s.StaleAfter > 0 && snap.State == wire.SourcePending {
 		scheduler.Schedule(staleKey(s.key), s.StaleAfter)
 	}
 	snap.NextAt, snap.Waiting = nil, ""

@@ -97,7 +97,7 @@ func (svc *Service) Stop(ctx context.Context) {
 
 // hear waits for the first message of a source that is told its values.
 func (s *poller) hear(ctx context.Context) (kind.Result, error) {
-	if s.isPushed() {
+	if s.Pushed() {
 		return kind.Result{}, errors.New("values are sent to it while a gateway runs: there is nothing to ask")
 	}
 	to := s.opened.(kind.Subscriber)
