@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/httpclient"
-	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/value"
 )
@@ -60,20 +59,6 @@ func (p *pager) Fetch(ctx context.Context) (kind.Result, error) {
 		result.Variables[tookVariable] = seconds(time.Since(start))
 	}
 	return result, err
-}
-
-// wanted are the variables of a source together with those of an expression, which may be nil.
-func wanted(variables []string, p *jq.Program) []string {
-	if p == nil {
-		return variables
-	}
-	all := slices.Clone(variables)
-	for _, use := range p.Uses() {
-		if !slices.Contains(all, use.Name) {
-			all = append(all, use.Name)
-		}
-	}
-	return all
 }
 
 // next returns the address of the page after the newest one, which is v; nil if there is none.

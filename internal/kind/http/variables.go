@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/internal/value"
 )
 
@@ -22,6 +24,20 @@ var variables = []string{statusVariable, headersVariable, tookVariable, certVari
 
 // mostNames bounds the names of a certificate.
 const mostNames = 100
+
+// wanted are the variables of a source together with those of an expression, which may be nil.
+func wanted(variables []string, p *jq.Program) []string {
+	if p == nil {
+		return variables
+	}
+	all := slices.Clone(variables)
+	for _, use := range p.Uses() {
+		if !slices.Contains(all, use.Name) {
+			all = append(all, use.Name)
+		}
+	}
+	return all
+}
 
 // variablesOf returns those of the variables that are wanted, nil if none are.
 func variablesOf(wanted []string, resp *http.Response, took time.Duration) map[string]any {
