@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,9 +51,9 @@ type derived struct {
 
 // A madeRow is the source of a row, which stays the same value as long as it says the same.
 type madeRow struct {
-	split *config.Source
-	row   config.Row
-	is    *config.Source
+	split  *config.Source
+	row    config.Row
+	source *config.Source
 }
 
 // openDerived returns what knows which sources are derived from cfg and its successors, once the store has told which ones it
@@ -174,7 +173,7 @@ func (d *derived) expand(cfg *config.Config, id string) *config.Config {
 			if one.split != split || one.row != row {
 				one = madeRow{split, row, split.Row(row)}
 			}
-			all[i], made[one.is.Name] = one.is, one
+			all[i], made[one.source.Name] = one.source, one
 		}
 		return all
 	})
@@ -232,35 +231,6 @@ func (d *derived) close() {
 	if d.follow != nil {
 		_ = d.follow.Stop()
 	}
-}
-
-// compareNumbered orders names as people do: numbers in them by their value, so that 2 comes before 10.
-func compareNumbered(a, b string) int {
-	x, y := a, b
-	for x != "" && y != "" {
-		m, n := digits(x), digits(y)
-		if m == 0 || n == 0 {
-			if x[0] != y[0] {
-				return cmp.Compare(x[0], y[0])
-			}
-			x, y = x[1:], y[1:]
-			continue
-		}
-		p, q := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
-		if c := cmp.Or(cmp.Compare(len(p), len(q)), cmp.Compare(p, q)); c != 0 {
-			return c
-		}
-		x, y = x[m:], y[n:]
-	}
-	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
-}
-
-// digits is how many digits s begins with.
-func digits(s string) int {
-	if i := strings.IndexFunc(s, func(c rune) bool { return c < '0' || c > '9' }); i >= 0 {
-		return i
-	}
-	return len(s)
 }
 
 // derive brings the sources that are derived to what there is.

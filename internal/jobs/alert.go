@@ -37,36 +37,6 @@ func (s *Service) alertEnded(run wire.Run) {
 	}
 }
 
-// lanesLook is how many ends are looked at for those of other lanes.
-const lanesLook = 500
-
-// failsBeside reports that a run of a job with parallel_by has succeeded, and the newest one of another lane has not: the alert
-// of the job is about that, too.
-func (s *Service) failsBeside(run wire.Run) bool {
-	j := s.Job(run.Job)
-	if j == nil || j.Alert == nil || len(j.Parallel) == 0 || run.Status != progress.StatusSucceeded {
-		return false
-	}
-	ctx, done := context.WithTimeout(context.Background(), archiveWithin)
-	defer done()
-	list, err := s.deps.Archive.List(ctx, archive.RunFilter{Job: run.Job, Limit: lanesLook})
-	if err != nil {
-		return false
-	}
-	looked := map[string]bool{laneOf(j.Job, run.Args): true}
-	for _, r := range list {
-		if r.Status == string(progress.StatusCancelled) {
-			continue
-		}
-		lane := laneOf(j.Job, recordOf(r.ID, r.Data).Args)
-		if failed := r.Status != string(progress.StatusSucceeded) && r.Status != wire.StatusWarned; failed && !looked[lane] {
-			return true
-		}
-		looked[lane] = true
-	}
-	return false
-}
-
 // found is told the end of a run of another process, which was found in the store.
 func (s *Service) found(run wire.Run) {
 	s.alertFound(run)

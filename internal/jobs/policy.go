@@ -13,9 +13,6 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// maxLanes bounds the lanes of a job that have runs.
-const maxLanes = 100
-
 // retryFullQueue is how long a caller should wait before it asks a full queue again.
 const retryFullQueue = 5 * time.Second
 
@@ -103,19 +100,6 @@ func refusalOf(j *Job, own []*Run, queued int, opts StartOptions) error {
 		refusal.Detail = "a run with other arguments is in progress: wait for its end or cancel it"
 	}
 	return refusal
-}
-
-// laneOf is the lane of a run of a job with parallel_by: the values of those arguments. It is empty for any other job.
-func laneOf(j *config.Job, args map[string]any) string {
-	if len(j.Parallel) == 0 {
-		return ""
-	}
-	values := make([]any, len(j.Parallel))
-	for i, name := range j.Parallel {
-		values[i] = args[name]
-	}
-	lane, _ := json.Marshal(values) // texts, numbers and truths encode
-	return string(lane)
 }
 
 // sameArgs reports whether two sets of bound arguments mean the same run.

@@ -21,8 +21,8 @@ const maxShown = 10
 
 // A queue decides which run begins when. It is one queue of all runs that are not over, in the order of their starts. A
 // run is admitted when no older one in the queue is of the same job or of the same group. So the runs of a job, and
-// those of a group, never overlap, except for those of a job with parallel_by that have different lanes; no run is overtaken by one that it conflicts with; and jobs that have nothing to do
-// with each other do not wait for each other.
+// those of a group, never overlap, except for those of a job with parallel_by that have different lanes; no run is overtaken by
+// one that it conflicts with; and jobs that have nothing to do with each other do not wait for each other.
 //
 //	            start                 admission           end of the work
 //	(nothing) ---------> queued ----------------> running -----------------> ended, out of the queue
@@ -161,41 +161,6 @@ func (q *queue) advanceLocked() {
 	for _, r := range heads {
 		r.showQueue(*behind[r.job.Name], q.peopleOf(q.availableLocked(r.job, now)))
 	}
-}
-
-// A passed counts the runs that come before others in the queue.
-type passed struct {
-	ofJob, ofGroup map[string]int
-	ofLane         map[[2]string]int // by job and lane
-	inGroup        map[[2]string]int // by job and group
-}
-
-func newPassed() *passed {
-	return &passed{map[string]int{}, map[string]int{}, map[[2]string]int{}, map[[2]string]int{}}
-}
-
-func (p *passed) add(r *Run) {
-	name, group := r.job.Name, r.job.Group
-	p.ofJob[name]++
-	p.ofLane[[2]string{name, r.lane}]++
-	if group != "" {
-		p.ofGroup[group]++
-		p.inGroup[[2]string{name, group}]++
-	}
-}
-
-// conflicts returns how many of the runs before r have to end before it begins: those of its job, or of its lane, and those
-// of other jobs of its group.
-func (p *passed) conflicts(r *Run) int {
-	name, group := r.job.Name, r.job.Group
-	ahead := p.ofJob[name]
-	if r.lane != "" { // a run without a lane was begun before a reload
-		ahead = p.ofLane[[2]string{name, r.lane}] + p.ofLane[[2]string{name, ""}]
-	}
-	if group != "" {
-		ahead += p.ofGroup[group] - p.inGroup[[2]string{name, group}]
-	}
-	return ahead
 }
 
 // showAgain publishes the head of a job's queue again, if there is one.
