@@ -38,7 +38,7 @@ type Key struct {
 	secret  bool     // its value, or texts in it, may be credentials
 	also    string   // other words for it, separated by spaces
 	later   string   // not supported, or not here; what to do instead
-	here    bool     // with later: it is supported, but elsewhere
+	moved   bool     // with later: it is supported, and stands elsewhere
 }
 
 // Func is a key whose value has the given shape and is read by the given function.
@@ -122,7 +122,7 @@ func Section(name, doc, where string, keys Keys) Key {
 func Later(name, instead string) Key { return Key{name: name, later: instead} }
 
 // Elsewhere is a key that people look for here, but which stands elsewhere; instead tells where.
-func Elsewhere(name, instead string) Key { return Key{name: name, later: instead, here: true} }
+func Elsewhere(name, instead string) Key { return Key{name: name, later: instead, moved: true} }
 
 func typed(name, doc string, shape Shape, read func(v *Node, what string)) Key {
 	return lazy(name, doc, func() Shape { return shape }, read)
@@ -255,7 +255,7 @@ func (n *Node) Read(where string, keys Keys) {
 
 // readAt reads the value v of the key k, which is at the node at.
 func (k *Key) readAt(at, v *Node) {
-	if k.here {
+	if k.moved {
 		v.Conceal()
 		at.Problem(Quote(k.name)+" does not stand here", k.later)
 		return

@@ -39,7 +39,7 @@ func (n *Node) cells() []*Node {
 func (n *Node) forPart(p *part) *Node {
 	c := *n
 	c.made, c.content = &made{of: n, part: p}, nil
-	c.reader.made++
+	c.reader.madeNodes++
 	if n.kind == scalarNode {
 		if !c.fill(p) {
 			return nil

@@ -41,7 +41,7 @@ type Reader struct {
 	rowFiles  map[string]*rowList // by name; nil: it is not valid
 	uses      map[*Node][]*Node   // of a value of a row: the values that are made with it
 	told      map[problem]bool    // what is reported once for all rows
-	made      int                 // how many nodes are made for rows
+	madeNodes int                 // how many nodes are made for rows
 	madeBytes int                 // how much of the values of rows is put into them
 }
 

@@ -76,7 +76,7 @@ func (n *Node) Multiply(key, where string) {
 			name := k.forPart(p)
 			name.value = p.name
 			content = append(content, name, template.forPart(p))
-			if n.reader.made > maxMade || n.reader.madeBytes > maxMadeBytes {
+			if n.reader.madeNodes > maxMade || n.reader.madeBytes > maxMadeBytes {
 				list.Problem(key+" makes the configuration too long", "write fewer rows, or fewer keys in what each of them becomes")
 				break
 			}

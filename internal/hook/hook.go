@@ -1,6 +1,6 @@
-// Package hook checks that a request comes from who has a secret, as services sign what they send to webhooks.
+// Package hook verifies that whoever sends a request to a hook has its secret: by a signature, or by the secret itself as a token.
 //
-// A check has two steps, so that what is forged costs little: [Verifier.Begin] looks at the headers alone, before any of the
+// That has two steps, so that what is forged costs little: [Verifier.Begin] looks at the headers alone, before any of the
 // body is read; [Check.Verify] compares what was written to the Check since with what the headers say. Comparisons take the same
 // time whatever is wrong.
 //
@@ -12,7 +12,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -71,7 +70,7 @@ func (v Verifier) String() string { return "a verifier by " + string(v.Scheme) }
 // MarshalText returns what String does.
 func (v Verifier) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// Headers are the headers that prove something, in their canonical form.
+// Headers returns the headers by which a request is verified, in their canonical form.
 func (v *Verifier) Headers() []string {
 	switch v.Scheme {
 	case Stripe:
@@ -102,20 +101,21 @@ func orElse(text, other string) string {
 
 // Errors of a check, beside those that say which header is wrong.
 var (
-	// ErrForged is why a request is refused that was not signed with the secret, or does not have it.
+	// ErrForged is why a request is refused that was not signed with the secret.
 	ErrForged = errors.New("it is not signed with the secret of this hook")
-	// ErrNoSecret is the same for a token.
+	// ErrNoSecret is why a request is refused whose token is not the secret.
 	ErrNoSecret = errors.New("it does not have the token of this hook")
 )
 
-// A Check is one request that is being checked. It is for one goroutine.
+// A Check is one request while it is verified. It is for one goroutine.
 type Check struct {
 	mac        hash.Hash // nil: everything is known
 	signatures [][]byte
 	id         string
 }
 
-// Begin checks the headers of a request. After it the body is written to the Check.
+// Begin checks the headers of a request that has come at a time of the wall clock. After it the body is written to the Check. The error,
+// which has no secret, says what is wrong.
 func (v *Verifier) Begin(h http.Header, now time.Time) (*Check, error) {
 	names := v.Headers()
 	if v.Scheme == Standard && len(h[names[0]]) == 0 && len(h[names[3]]) > 0 {
@@ -241,60 +241,4 @@ func (v *Verifier) key() []byte {
 // StandardKey is the key in a secret of [Standard]: whsec_ and base64.
 func StandardKey(secret string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-}
-
-// signatureOf is the signature in a header, as a list of one; nil if there is none.
-func signatureOf(text string) [][]byte {
-	if mac := decode(text); mac != nil {
-		return [][]byte{mac}
-	}
-	if _, rest, ok := strings.Cut(text, "="); ok {
-		if mac := decode(rest); mac != nil {
-			return [][]byte{mac}
-		}
-	}
-	return nil
-}
-
-// decode returns the 32 bytes that a text spells, nil if it spells none.
-func decode(text string) []byte {
-	mac, err := hex.DecodeString(text)
-	if len(text) != hex.EncodedLen(sha256.Size) {
-		mac, err = base64.StdEncoding.DecodeString(text)
-	}
-	if err != nil || len(mac) != sha256.Size {
-		return nil
-	}
-	return mac
-}
-
-// stripe returns the time and the signatures of a header of Stripe, nil if there are none. A time that is there twice is none.
-func stripe(text string) (at string, signatures [][]byte) {
-	times := 0
-	for part := range strings.SplitSeq(text, ",") {
-		switch name, value, _ := strings.Cut(strings.TrimSpace(part), "="); {
-		case name == "t":
-			at = value
-			times++
-		case name == "v1" && len(signatures) < maxSignatures:
-			if mac := decode(value); mac != nil {
-				signatures = append(signatures, mac)
-			}
-		}
-	}
-	if times != 1 {
-		at = ""
-	}
-	return at, signatures
-}
-
-// standard returns the signatures of a header of Standard, nil if there are none.
-func standard(text string) (signatures [][]byte) {
-	for part := range strings.FieldsSeq(text) {
-		value, ok := strings.CutPrefix(part, "v1,")
-		if mac := decode(value); ok && mac != nil && len(signatures) < maxSignatures {
-			signatures = append(signatures, mac)
-		}
-	}
-	return signatures
 }
