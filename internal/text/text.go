@@ -1,7 +1,8 @@
 // Package text makes text from outside safe to show on a page, in a terminal or in a log.
 //
 // A program, an upstream or a client may send anything: escape sequences that repaint a terminal, control characters,
-// marks that change the direction of writing, bytes that are not UTF-8. [Plain] removes them, [Line] and [Words] also
+// marks that change the direction of writing, bytes that are not UTF-8. [Plain] removes them, [Styled] also says which parts
+// had which of a few colours, [Line] and [Words] also
 // make one line of the rest, and [Cut] bounds its length. All of them return valid UTF-8 for valid UTF-8; all but Cut
 // do so for any text.
 package text
@@ -20,13 +21,14 @@ const (
 // Plain returns s as a terminal without colours would show it: without escape sequences (ECMA-48 §5.4, §5.6, §8.3.89)
 // and control characters, except for tabs and line feeds. U+FFFD replaces bytes that are not UTF-8 and marks that
 // change the direction of writing.
-func Plain(s string) string {
-	return clean(s, func(r rune) rune {
-		if r == '\t' || r == '\n' {
-			return r
-		}
-		return -1
-	})
+func Plain(s string) string { return clean(s, exceptSpace) }
+
+// exceptSpace removes control characters except for tabs and line feeds.
+func exceptSpace(r rune) rune {
+	if r == '\t' || r == '\n' {
+		return r
+	}
+	return -1
 }
 
 // Line returns s as one line: like [Plain], with a space for each tab and line break, and without characters that have
@@ -78,16 +80,18 @@ func clean(s string, control func(rune) rune) string {
 	if printable(s) {
 		return s
 	}
-	s = withoutSequences(s)
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError, unicode.Is(unicode.Bidi_Control, r):
-			return utf8.RuneError
-		case unicode.IsControl(r):
-			return control(r)
-		}
-		return r
-	}, s)
+	return strings.Map(func(r rune) rune { return safe(r, control) }, withoutSequences(s))
+}
+
+// safe maps a character, control characters by control.
+func safe(r rune, control func(rune) rune) rune {
+	switch {
+	case r == utf8.RuneError, unicode.Is(unicode.Bidi_Control, r):
+		return utf8.RuneError
+	case unicode.IsControl(r):
+		return control(r)
+	}
+	return r
 }
 
 // printable reports whether s is printable ASCII, as most text is.
