@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"sort"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -22,8 +24,8 @@ func (a *API) writeLines(w http.ResponseWriter, r *http.Request, run wire.Run, b
 	a.eachLine(r, run, begin, end, func(lines []wire.Line) bool {
 		out = out[:0]
 		for _, line := range lines {
-			text, _ := json.Marshal(line) // texts and numbers encode
-			out = append(append(out, text...), '\n')
+			object, _ := json.Marshal(line) // texts and numbers encode
+			out = append(append(out, object...), '\n')
 		}
 		_ = connection.SetWriteDeadline(time.Now().Add(pieceWithin)) // otherwise that of the server holds
 		_, err := w.Write(out)
@@ -34,12 +36,19 @@ func (a *API) writeLines(w http.ResponseWriter, r *http.Request, run wire.Run, b
 // eachLine reads the lines that begin in a part of what a run has printed, and calls yield with some at a time until it returns false,
 // or the rest is not kept any more. The slice is valid until the next call.
 func (a *API) eachLine(r *http.Request, run wire.Run, begin, end int64, yield func([]wire.Line) bool) {
-	marks := markReader{read: func(from int64, most int) archive.Output {
-		part, _, _ := a.deps.Runs.Output(r.Context(), archive.IndexOf(run.ID), from, most) // without them there is just the text
-		return part
-	}}
+	reader := func(output string) *recordReader {
+		return &recordReader{read: func(from int64, most int) archive.Output {
+			part, _, _ := a.deps.Runs.Output(r.Context(), output, from, most) // without them there is just the text
+			return part
+		}}
+	}
+	marks := reader(archive.IndexOf(run.ID))
 	next := marks.find(begin) // the number of the next line whose mark is known, counted from 0
 	mark, known := marks.mark(next)
+	styles := styleReader{recordReader: reader(archive.StylesOf(run.ID))}
+	if marks.last > 0 { // otherwise there are none
+		styles.next = styles.find(begin)
+	}
 	isPartial := begin > 0 && (!known || mark.Begin != begin) && !a.isLineEnd(r, run, begin-1)
 	var line []byte // that is being read
 	var lines []wire.Line
@@ -73,7 +82,7 @@ func (a *API) eachLine(r *http.Request, run wire.Run, begin, end int64, yield fu
 				n++
 			}
 			shown.N = max(0, n)
-			if !isPartial {
+			if shown.Styles = styles.of(line, at); !isPartial {
 				lines = append(lines, shown)
 			}
 			at, line, isPartial = at+int64(len(line))+1, line[:0], false
@@ -90,44 +99,82 @@ func (a *API) isLineEnd(r *http.Request, run wire.Run, at int64) bool {
 	return err == nil && part.Begin == at && string(part.Text) == "\n"
 }
 
-// A markReader reads the index of an output, a few marks at a time.
-type markReader struct {
+// A recordReader reads the index of an output, or its styles, a few records at a time.
+type recordReader struct {
 	read        func(from int64, most int) archive.Output
-	first, last int64 // the marks that are kept are those from first to before last
+	first, last int64 // the records that are kept are those from first to before last
 	at          int64 // the first in some
 	some        []byte
 }
 
-// marksAtOnce is how many are read at once: as many as a client that follows a run gets with a few answers.
-const marksAtOnce = 512
+// recordsAtOnce is how many are read at once: as many as a client that follows a run gets with a few answers.
+const recordsAtOnce = 512
 
-// find returns the number of the first line that begins at an offset or after it.
-func (m *markReader) find(offset int64) int64 {
+// find returns the number of the first record that begins at an offset or after it.
+func (m *recordReader) find(offset int64) int64 {
 	whole := m.read(0, 0)
 	m.first, m.last = (whole.Begin+archive.LineSize-1)/archive.LineSize, whole.Size/archive.LineSize
-	low := max(m.first, m.last-marksAtOnce)
-	if mark, ok := m.mark(low); !ok || mark.Begin > offset { // it is not near the end
+	low := max(m.first, m.last-recordsAtOnce)
+	if record := m.record(low); record == nil || archive.BeginOf(record) > offset { // it is not near the end
 		low = m.first
 	}
 	return low + int64(sort.Search(int(max(0, m.last-low)), func(i int) bool {
-		mark, ok := m.mark(low + int64(i))
-		return ok && mark.Begin >= offset
+		record := m.record(low + int64(i))
+		return record != nil && archive.BeginOf(record) >= offset
 	}))
 }
 
-// mark returns that of a line, counted from 0. It reports false if there is none, or it is not kept.
-func (m *markReader) mark(n int64) (archive.Line, bool) {
+// record returns a record, counted from 0, nil if there is none or it is not kept.
+func (m *recordReader) record(n int64) []byte {
 	if n < m.first || n >= m.last {
-		return archive.Line{}, false
+		return nil
 	}
 	if n < m.at || n >= m.at+int64(len(m.some)/archive.LineSize) {
-		part := m.read(n*archive.LineSize, int(min(m.last-n, marksAtOnce))*archive.LineSize)
+		part := m.read(n*archive.LineSize, int(min(m.last-n, recordsAtOnce))*archive.LineSize)
 		if part.Begin != n*archive.LineSize || len(part.Text) < archive.LineSize {
-			return archive.Line{}, false // it was dropped meanwhile
+			return nil // it was dropped meanwhile
 		}
 		m.at, m.some = n, part.Text
 	}
-	return archive.LineOf(m.some[(n-m.at)*archive.LineSize:]), true
+	return m.some[(n-m.at)*archive.LineSize:]
+}
+
+// mark returns the record of a line. It reports false if there is none.
+func (m *recordReader) mark(n int64) (archive.Line, bool) {
+	record := m.record(n)
+	if record == nil {
+		return archive.Line{}, false
+	}
+	return archive.LineOf(record), true
+}
+
+// A styleReader reads the styles of one line after the other.
+type styleReader struct {
+	*recordReader
+	next int64 // record
+}
+
+// of returns the styles of the line at an offset.
+func (s *styleReader) of(line []byte, at int64) (styles []wire.Style) {
+	counted, characters := 0, 0 // bytes of line
+	for record := s.record(s.next); record != nil; record = s.record(s.next) {
+		style := archive.StyleOf(record)
+		begin := style.Begin - at
+		if begin >= int64(len(line)) {
+			break
+		}
+		s.next++
+		end := begin + int64(style.Size)
+		if begin < int64(counted) || end > int64(len(line)) {
+			continue // it is of a line before, of which there is no text any more
+		}
+		shown := wire.Style{Style: text.Style(style.Look).Words()}
+		shown.Begin = characters + utf8.RuneCount(line[counted:begin])
+		shown.End = shown.Begin + utf8.RuneCount(line[begin:end])
+		counted, characters = int(end), shown.End
+		styles = append(styles, shown)
+	}
+	return styles
 }
 
 // placeLines says which part of an output is answered as lines.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -37,13 +39,17 @@ func (p *printedRun) Output(_ context.Context, output string, from int64, most i
 func TestLinesOfAnOutput(t *testing.T) {
 	const count = 30_000
 	p := &printedRun{outputs: map[string][]byte{}, begins: map[string]int64{}}
-	index := archive.IndexOf("R")
+	index, styles, red := archive.IndexOf("R"), archive.StylesOf("R"), uint16(text.StyleOf([]string{"red"}))
 	begin := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
 	var offsets []int64
 	for i := range count {
 		at := int64(len(p.outputs["R"]))
 		offsets = append(offsets, at)
 		p.outputs[index] = archive.Line{Begin: at, At: begin.Add(time.Duration(i) * time.Second), Error: i%3 == 0}.Append(p.outputs[index])
+		if i%4 != 0 { // "line" and the number
+			p.outputs[styles] = archive.Style{Begin: at, Size: 4, Look: red}.Append(p.outputs[styles])
+			p.outputs[styles] = archive.Style{Begin: at + 5, Size: len(fmt.Sprint(i + 1)), Look: red}.Append(p.outputs[styles])
+		}
 		p.outputs["R"] = fmt.Appendf(p.outputs["R"], "line %d\n", i+1)
 	}
 	s, h := newServices(t)
@@ -66,7 +72,7 @@ func TestLinesOfAnOutput(t *testing.T) {
 		{"from the beginning, a part of the index", 0, 12 * 1000, 0, 1, 1},
 		{"no index", 0, 12 * count, offsets[500], 501, count + 1},
 	} {
-		p.begins = map[string]int64{"R": c.cut, index: c.cutMark}
+		p.begins = map[string]int64{"R": c.cut, index: c.cutMark, styles: 12 * 21}
 		resp, _ := do(t, h, "GET", fmt.Sprintf("/api/v1/runs/R/output?from=%d", c.from), "", "Accept", "application/x-ndjson")
 		body, _ := io.ReadAll(resp.Body)
 		if got := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || got != "application/x-ndjson" || resp.Header.Get("Tidewire-End") != "true" ||
@@ -74,16 +80,25 @@ func TestLinesOfAnOutput(t *testing.T) {
 			t.Errorf("%s: %d %v", c.name, resp.StatusCode, resp.Header)
 		}
 		n := c.first
-		for text := range strings.Lines(string(body)) {
+		for object := range strings.Lines(string(body)) {
 			var line wire.Line
-			if err := json.Unmarshal([]byte(text), &line); err != nil {
-				t.Fatalf("%s: %q: %v", c.name, text, err)
+			if err := json.Unmarshal([]byte(object), &line); err != nil {
+				t.Fatalf("%s: %q: %v", c.name, object, err)
 			}
 			if want := fmt.Sprint("line ", n); line.Text != want || n >= c.known != (line.N > 0) || line.N > 0 && line.N != int64(n) {
 				t.Fatalf("%s: line %d is %q, want %q, number %d from %d on", c.name, line.N, line.Text, want, n, c.known)
 			}
 			if marked := int64(n) > c.cutMark/12; marked != (line.At != nil) || marked && (!line.At.Equal(begin.Add(time.Duration(n-1)*time.Second)) || line.Error != (n%3 == 1)) {
 				t.Fatalf("%s: line %d is of %v, an error: %t", c.name, n, line.At, line.Error)
+			}
+			var want []wire.Style
+			if i := n - 1; i%4 != 0 && i > 14 { // of 21 records the last is the first one of line 15
+				want = []wire.Style{{Begin: 0, End: 4, Style: []string{"red"}}, {Begin: 5, End: len(line.Text), Style: []string{"red"}}}
+			} else if i == 14 {
+				want = []wire.Style{{Begin: 5, End: 7, Style: []string{"red"}}}
+			}
+			if c.cutMark < 12*count && !reflect.DeepEqual(line.Styles, want) {
+				t.Fatalf("%s: %q has the styles %v, want %v", c.name, line.Text, line.Styles, want)
 			}
 			n++
 		}

@@ -90,7 +90,7 @@ type Runs interface {
 	// printed before. It never blocks and cannot fail; what is printed is on disk a moment later, if there is one. Of
 	// the output the last keep bytes stay, and up to [ChunkSize] more. The text is copied.
 	//
-	// What a run prints under the names [IndexOf] and [FilesOf] are outputs beside that, with bounds of their own. They go when
+	// What a run prints under the other names of [OutputsOf] are outputs beside that, with bounds of their own. They go when
 	// that goes.
 	Print(run string, at int64, text []byte, keep int64)
 

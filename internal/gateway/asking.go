@@ -186,7 +186,7 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 	case toOutput:
 		isHere := g.jobs.IsHere(q.Run) // if not, nothing that was printed here says nothing
 		part, _, err := g.jobs.Output(ctx, q.Run, q.From, min(q.Most, maxOutputAsked))
-		if a.OK = err == nil && (isHere || part.Size > 0); a.OK {
+		if a.OK = err == nil && (isHere || sharedJobs{g.jobs, g}.knows(ctx, q.Run, part)); a.OK {
 			a.Output = &part
 		}
 	case toQueue:

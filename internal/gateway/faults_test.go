@@ -77,7 +77,11 @@ func TestAColouredSecretIsHidden(t *testing.T) {
 	s.ended(id)
 	_, _, run := s.do("GET", "/api/v1/runs/"+id, "")
 	text, _, _ := s.output(id, 0)
-	if all := run + text; strings.Contains(all, "canary42") || !strings.Contains(text, "found ***") || !strings.Contains(run, `"result":"***"`) {
+	_, _, lines := s.do("GET", "/api/v1/runs/"+id+"/output", "", "Accept", "application/x-ndjson")
+	if strings.Contains(lines, "styles") { // which would say where its parts begin
+		t.Errorf("the lines with a secret have styles: %s", lines)
+	}
+	if all := run + text + lines; strings.Contains(all, "canary42") || !strings.Contains(text, "found ***") || !strings.Contains(run, `"result":"***"`) {
 		t.Errorf("the run shows %s\nand its output %q, want *** for the secret", run, text)
 	}
 }

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,41 @@ func TestLinesOfStandardErrorAreErrors(t *testing.T) {
 	}
 	if strings.Count(body, "\n") != 2 {
 		t.Errorf("the output is %q, want two lines", body)
+	}
+}
+
+// What a program has coloured is told beside its text, while it runs and when it is over, and the text is as without colours.
+func TestColoursAreBesideTheText(t *testing.T) {
+	script := newScript(t)
+	s := start(t, "jobs: {scan: {exec: "+script.Argv()+"}}\n")
+	id := of(s.json(202, "POST", runs, "{}"), "id")
+	p := script.Begun()
+	p.Print("plain")
+	p.Write(`a 💧 \x1b[1;31mfailed\x1b[0m: \x1b]8;;http://x\a\x1b[38;5;10m水\n`)
+	p.Print("::stage after")
+	want := `{"text":"a 💧 failed: 水","styles":[{"begin":4,"end":10,"style":["red","bold"]},{"begin":12,"end":13,"style":["bright-green"]}]}`
+	check := func(when string) {
+		t.Helper()
+		for {
+			_, _, body := s.do("GET", "/api/v1/runs/"+id+"/output", "", "Accept", "application/x-ndjson", "Prefer", "wait=5")
+			if strings.Count(body, "\n") < 2 {
+				continue // the second one has not come yet
+			}
+			first, second, _ := strings.Cut(body, "\n")
+			line := decode(t, []byte(second))
+			got := object{"text": line["text"], "styles": line["styles"]}
+			if !reflect.DeepEqual(got, decode(t, []byte(want))) || strings.Contains(first, "styles") {
+				t.Errorf("%s: the lines are\n%s\nwant no styles in the first, and\n%s", when, body, want)
+			}
+			return
+		}
+	}
+	check("while it runs")
+	p.Exit(0)
+	s.ended(id)
+	check("when it is over")
+	if text, _, _ := s.output(id, 0); text != "plain\na 💧 failed: 水\n" {
+		t.Errorf("the text is %q", text)
 	}
 }
 

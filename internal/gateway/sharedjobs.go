@@ -126,7 +126,7 @@ func (s sharedJobs) Output(ctx context.Context, output string, from int64, most 
 	}
 	id, isText := archive.RunOf(output)
 	record, err := s.Lookup(ctx, id)
-	isKnown := !isText && part.Size > 0 || isText && record.OutputBytes <= max(part.Size, int64(len(record.Output)))
+	isKnown := !isText && s.knows(ctx, output, part) || isText && record.OutputBytes <= max(part.Size, int64(len(record.Output)))
 	isNone := record.OutputBytes == 0 && output != archive.FilesOf(id)
 	if err != nil || record.Status.Ended() && (isKnown || isNone) {
 		return part, nil, nil // it is known here, or in the record
@@ -139,6 +139,17 @@ func (s sharedJobs) Output(ctx context.Context, output string, from int64, most 
 		return part, nil, nil // what is left of it is in the record
 	}
 	return part, nil, failed
+}
+
+// knows reports whether this process has an output of a run that has ended, of which part is here: styles are where the index is, and
+// most runs have none.
+func (s sharedJobs) knows(ctx context.Context, output string, part archive.Output) bool {
+	id, _ := archive.RunOf(output)
+	if part.Size > 0 || output != archive.StylesOf(id) {
+		return part.Size > 0
+	}
+	index, _, err := s.Service.Output(ctx, archive.IndexOf(id), 0, 0)
+	return err == nil && index.Size > 0
 }
 
 // Queue is all runs of a job that wait, on whichever replica.

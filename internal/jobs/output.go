@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 // recentOutput bounds how much of the newest output of a run in progress is at hand without the archive, in bytes.
@@ -21,28 +22,36 @@ type output struct {
 	clock   *clock.Clock
 	keep    int64 // bytes
 
-	mu    sync.Mutex // guards the fields below; before that of the archive
-	text  part
-	index part // of its lines
-	over  bool
-	more  chan struct{} // closed when there is more, or no more to come; nil: nobody waits
+	mu     sync.Mutex // guards the fields below; before that of the archive
+	text   part
+	index  part // of its lines
+	styles part // of what stands out in them
+	over   bool
+	more   chan struct{} // closed when there is more, or no more to come; nil: nobody waits
 }
 
-// A part is the text of an output, or the index of its lines.
+// A part is the text of an output, the index of its lines, or the styles in them.
 type part struct {
 	name   string // in the archive
 	recent []byte // the bytes before offset size; up to twice recentOutput, so that dropping the front is rare
 	size   int64  // of all that was written
 }
 
-// line adds a line.
-func (o *output) line(text string, isError bool) {
+// line adds a line, of which spans stand out.
+func (o *output) line(line string, spans []text.Span, isError bool) {
 	at := o.clock.People(o.clock.Now())
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var mark [archive.LineSize]byte
 	o.addLocked(&o.index, string(archive.Line{Begin: o.text.size, At: *at, Error: isError}.Append(mark[:0])))
-	o.addLocked(&o.text, text, "\n")
+	if len(spans) > 0 {
+		looks := make([]byte, 0, len(spans)*archive.LineSize)
+		for _, s := range spans {
+			looks = archive.Style{Begin: o.text.size + int64(s.Begin), Size: s.End - s.Begin, Look: uint16(s.Style)}.Append(looks)
+		}
+		o.addLocked(&o.styles, string(looks))
+	}
+	o.addLocked(&o.text, line, "\n")
 	if o.more != nil {
 		close(o.more)
 		o.more = nil
@@ -86,7 +95,7 @@ func lastLines(text []byte, limit int) string {
 func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.over, o.text.recent, o.index.recent = true, nil, nil // the archive has it
+	o.over, o.text.recent, o.index.recent, o.styles.recent = true, nil, nil, nil // the archive has it
 	if o.more != nil {
 		close(o.more)
 		o.more = nil
@@ -123,15 +132,16 @@ func (s *Service) IsHere(output string) bool {
 }
 
 // Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part begins
-// later if the front was cut. Of [archive.IndexOf] a run it returns
-// the lines, of [archive.FilesOf] the contents of its files. The channel more is closed when there is more; it is nil if this process will not have
+// later if the front was cut. Of
+// [archive.IndexOf] a run it returns the lines, of [archive.StylesOf] the styles in them, whose looks are those of [text.Style], and of
+// [archive.FilesOf] the contents of its files. The channel more is closed when there is more; it is nil if this process will not have
 // more. The error is the archive's.
 func (s *Service) Output(ctx context.Context, output string, from int64, most int) (
 	read archive.Output, more <-chan struct{}, err error,
 ) {
 	id, _ := archive.RunOf(output)
 	if r := s.past.own(id); r != nil {
-		for _, p := range []*part{&r.output.text, &r.output.index} {
+		for _, p := range []*part{&r.output.text, &r.output.index, &r.output.styles} {
 			if p.name == output {
 				return r.output.read(ctx, p, from, most)
 			}

@@ -88,7 +88,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 		secrets: j.secrets.With(secretArgs(j.Job, opts.Args)...),
 		output: &output{
 			archive: j.s.deps.Archive, clock: j.s.deps.Clock, keep: j.Keep.Output,
-			text: part{name: id}, index: part{name: archive.IndexOf(id)},
+			text: part{name: id}, index: part{name: archive.IndexOf(id)}, styles: part{name: archive.StylesOf(id)},
 		},
 		created:   now,
 		visible:   make(chan struct{}),

@@ -72,10 +72,26 @@ func shownArgs(j *config.Job, args map[string]any) map[string]any {
 // plain returns a line of output as people may see it, also in a terminal: without escape sequences, without secrets,
 // whose characters such sequences may have separated, and without the first half of a secret where the line was cut.
 func (r *Run) plain(line string) string {
-	if head, ok := strings.CutSuffix(line, command.CutMark); ok {
-		return r.secrets.Cut(text.Plain(head)) + command.CutMark
+	shown, _ := r.styled(line)
+	return shown
+}
+
+// styled returns a line as [Run.plain] does, and what stands out in it: nothing if a secret was hidden.
+func (r *Run) styled(line string) (shown string, spans []text.Span) {
+	head, isCut := strings.CutSuffix(line, command.CutMark)
+	plain, spans := text.Styled(head)
+	if isCut {
+		shown = r.secrets.Cut(plain)
+	} else {
+		shown = r.secrets.Text(plain)
 	}
-	return r.secrets.Text(text.Plain(line))
+	if shown != plain {
+		spans = nil // they are places in plain
+	}
+	if isCut {
+		shown += command.CutMark
+	}
+	return shown, spans
 }
 
 // resultOf returns a text as the result of the run: JSON without secrets that every decoder can read, also inside the
@@ -88,5 +104,8 @@ func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 	return r.secrets.JSON(result), true
 }
 
-// print adds a line to the output, as [Run.plain] returns it: it may be read in a terminal.
-func (r *Run) print(line string, isError bool) { r.output.line(r.plain(line), isError) }
+// print adds a line to the output, as [Run.styled] returns it: it may be read in a terminal.
+func (r *Run) print(line string, isError bool) {
+	shown, spans := r.styled(line)
+	r.output.line(shown, spans, isError)
+}

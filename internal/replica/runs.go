@@ -105,8 +105,10 @@ func (a *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 		return nil // it printed nothing here, or little
 	}
 	a.share(ctx, run.ID, run.Expires, part)
-	if index, err := a.Runs.Output(ctx, archive.IndexOf(run.ID), 0, 0); err == nil {
-		a.share(ctx, archive.IndexOf(run.ID), run.Expires, index)
+	for _, output := range []string{archive.StylesOf(run.ID), archive.IndexOf(run.ID)} { // who has the index knows all styles
+		if part, err := a.Runs.Output(ctx, output, 0, 0); err == nil {
+			a.share(ctx, output, run.Expires, part)
+		}
 	}
 	return nil
 }

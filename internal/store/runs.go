@@ -176,8 +176,13 @@ func (r *Runs) forget(t *tx, query string, args ...any) (int, error) {
 		for _, s := range []struct {
 			statement string
 			arg       any
-		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}, {noteTrash, archive.IndexOf(o.id)}, {noteTrash, archive.FilesOf(o.id)}, {dropKeys, o.id}} {
+		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {dropKeys, o.id}} {
 			if _, err := t.exec(s.statement, s.arg); err != nil {
+				return 0, err
+			}
+		}
+		for _, output := range archive.OutputsOf(o.id) {
+			if _, err := t.exec(noteTrash, output); err != nil {
 				return 0, err
 			}
 		}

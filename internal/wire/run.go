@@ -170,6 +170,42 @@ type Line struct {
 	At    *time.Time `json:"at,omitempty"` // when it was printed; nil: it is not known
 	Text  string     `json:"text"`
 	Error bool       `json:"error,omitempty"` // to standard error
+	// Styles are the parts of Text that stood out, in order and apart from each other.
+	Styles []Style `json:"styles,omitempty"`
+}
+
+// A Style is a part of a line that stood out.
+type Style struct {
+	Begin int      `json:"begin"` // its first character, from 0
+	End   int      `json:"end"`   // the character behind it
+	Style []string `json:"style"` // a colour, and attributes
+}
+
+// A LinePart is a part of a line that looks alike.
+type LinePart struct {
+	Text  string
+	Style []string // nil: it does not stand out
+}
+
+// Parts divides the line by its styles.
+func (l Line) Parts() []LinePart {
+	if len(l.Styles) == 0 {
+		return []LinePart{{Text: l.Text}}
+	}
+	var parts []LinePart
+	rest, at := []rune(l.Text), 0
+	add := func(end int, style []string) {
+		if end = min(end, at+len(rest)); end > at {
+			parts = append(parts, LinePart{string(rest[:end-at]), style})
+			rest, at = rest[end-at:], end
+		}
+	}
+	for _, s := range l.Styles {
+		add(s.Begin, nil)
+		add(s.End, s.Style)
+	}
+	add(at+len(rest), nil)
+	return parts
 }
 
 // Runs is the answer with some runs, newest first.
