@@ -13,15 +13,36 @@ async function* linesOf(answer) {
     if (done) return;
     const texts = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = texts.pop();
-    if (texts.length) yield texts.map((text) => JSON.parse(text));
+    if (texts.length) yield texts.map((text) => placed(JSON.parse(text)));
   }
 }
+
+/** Counts the places of the styles of a line as its text does: a character beyond U+FFFF is two there. */
+function placed(line) {
+  if (line.styles && /[\ud800-\udbff]/.test(line.text)) {
+    const places = [];
+    let at = 0;
+    for (const character of line.text) {
+      places.push(at);
+      at += character.length;
+    }
+    places.push(at);
+    for (const style of line.styles) {
+      style.begin = places[style.begin];
+      style.end = places[style.end];
+    }
+  }
+  return line;
+}
+
+/** About how much memory a line takes, in characters. */
+const weight = ({ text, styles }) => text.length + (styles?.length ?? 0) * 50;
 
 /** Says why nothing follows any more. */
 export class Refused extends Error {}
 
 export class Lines {
-  /** The lines, as {n, at, text, error}: n is missing if it is not known. */
+  /** The lines, as {n, at, text, styles, error}: n is missing if it is not known. */
   all = [];
   next; // the offset behind the last line
   over; // nothing follows
@@ -39,7 +60,7 @@ export class Lines {
   /** Adds lines at the end, and returns how many were dropped at the front; what is from `keep` on stays. */
   add(lines, keep = 0) {
     this.all = this.all.concat(lines);
-    for (const line of lines) this.#length += line.text.length;
+    for (const line of lines) this.#length += weight(line);
     this.#number();
     return this.#trim(keep);
   }
@@ -76,7 +97,7 @@ export class Lines {
       request.abort();
     }
     this.all = found.concat(this.all);
-    for (const line of found) this.#length += line.text.length;
+    for (const line of found) this.#length += weight(line);
     this.whole = true;
     this.cut = cut;
     this.#number();
@@ -101,7 +122,7 @@ export class Lines {
   /** Drops what is too much at the front, up to the line `keep`, and returns how many lines that are. */
   #trim(keep) {
     let n = 0;
-    while (n < Math.min(keep, this.all.length - 1) && (this.all.length - n > LINES || this.#length > LENGTH)) this.#length -= this.all[n++].text.length;
+    while (n < Math.min(keep, this.all.length - 1) && (this.all.length - n > LINES || this.#length > LENGTH)) this.#length -= weight(this.all[n++]);
     if (n > 0) {
       this.all = this.all.slice(n);
       this.whole = true;

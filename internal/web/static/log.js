@@ -76,9 +76,21 @@ export class Log {
     this.#lines.add([...this.#list.children].map((li) => {
       const [number, time, text] = li.children, at = time.getAttribute("datetime") ?? undefined;
       if (at) this.#writeTime(time, at);
-      return { n: Number(number.textContent) || undefined, at, text: text.textContent, error: li.className === "err" };
+      return { n: Number(number.textContent) || undefined, at, text: text.textContent, styles: this.#stylesOf(text), error: li.className === "err" };
     }));
     this.#high = this.#lines.all.length;
+  }
+
+  /** Reads the styles of a line that the server has drawn. */
+  #stylesOf(node) {
+    const styles = [];
+    let at = 0;
+    for (const part of node.childNodes) {
+      const begin = at;
+      at += part.textContent.length;
+      if (part.className) styles.push({ begin, end: at, style: [...part.classList].slice(1) });
+    }
+    return styles;
   }
 
   async #follow() {
@@ -189,21 +201,21 @@ export class Log {
     node.title = moments.format(date);
   }
 
-  /** Writes the text of a line, with what is searched for marked. */
+  /** Writes the text of a line in its styles, with what is searched for marked. */
   #write(node, line, isOpen) {
     const cut = !isOpen && line.text.length > LONG + 100;
-    const text = cut ? line.text.slice(0, LONG) : line.text;
-    const parts = [];
-    if (this.#wanted) {
-      const all = text.toLowerCase();
-      let at = 0;
-      for (let i; (i = all.indexOf(this.#wanted, at)) >= 0 && parts.length < 200; at = i + this.#wanted.length) {
-        const mark = document.createElement("mark");
-        mark.textContent = text.slice(i, i + this.#wanted.length);
-        parts.push(text.slice(at, i), mark);
-      }
-      parts.push(text.slice(at));
-    } else parts.push(text);
+    const end = cut ? LONG : line.text.length;
+    const parts = [], marks = this.#marksOf(line.text.slice(0, end));
+    let at = 0;
+    for (const { begin, end: last, style } of line.styles ?? []) {
+      if (begin >= end) break;
+      const part = document.createElement("span");
+      part.className = ["sgr", ...style].join(" ");
+      part.append(...this.#marked(line.text, begin, Math.min(last, end), marks));
+      parts.push(...this.#marked(line.text, at, begin, marks), part);
+      at = Math.min(last, end);
+    }
+    parts.push(...this.#marked(line.text, at, end, marks));
     if (cut) {
       const more = document.createElement("button");
       more.type = "button";
@@ -212,6 +224,30 @@ export class Log {
       parts.push(" ", more);
     }
     node.replaceChildren(...parts);
+  }
+
+  /** The places of what is searched for, as [begin, end]. */
+  #marksOf(text) {
+    const marks = [];
+    if (!this.#wanted) return marks;
+    const all = text.toLowerCase();
+    for (let i = 0; (i = all.indexOf(this.#wanted, i)) >= 0 && marks.length < 100; i += this.#wanted.length) marks.push([i, i + this.#wanted.length]);
+    return marks;
+  }
+
+  /** The part of a text from begin to end, in nodes and texts. */
+  #marked(text, begin, end, marks) {
+    const parts = [];
+    if (begin >= end) return parts;
+    for (const [from, to] of marks) {
+      if (to <= begin || from >= end) continue;
+      const mark = document.createElement("mark"), first = Math.max(from, begin), last = Math.min(to, end);
+      mark.textContent = text.slice(first, last);
+      parts.push(text.slice(begin, first), mark);
+      begin = last;
+    }
+    parts.push(text.slice(begin, end));
+    return parts.filter((part) => part !== "");
   }
 
   #clicked(event) {

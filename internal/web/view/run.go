@@ -359,24 +359,6 @@ func oneOf(values []string) string {
 	return Shown(strings.Join(values[:len(values)-1], ", ")+" or "+values[len(values)-1], mostValue)
 }
 
-// A LogLine is a line of output.
-type LogLine struct {
-	N     int64      // its number; 0: it is not known
-	At    *time.Time // nil: it is not known
-	When  string     // the time of day
-	Text  string
-	Error bool
-}
-
-// LogLine returns a line of output as it is drawn.
-func (l Look) LogLine(line wire.Line) LogLine {
-	shown := LogLine{N: line.N, At: line.At, Text: line.Text, Error: line.Error}
-	if line.At != nil {
-		shown.When = l.Seconds(*line.At)
-	}
-	return shown
-}
-
 // Size is a number of bytes in words.
 func Size(bytes int64) string {
 	switch n := float64(bytes); {
