@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -23,7 +22,7 @@ const (
 // more follows.
 type update struct {
 	state     wire.Run
-	printed   []string
+	printed   []string // lines as they are shown
 	connected bool
 	retry     time.Duration // for a broken connection: the time until the next attempt
 	err       error
@@ -66,7 +65,7 @@ func (f *follower) start(ctx context.Context, body wire.Start) (err error) {
 	return err
 }
 
-// follow begins to receive the states of the run and, if output is set, its output.
+// follow begins to receive the states of the run and, if output is set, its output. The view must be there.
 func (f *follower) follow(output bool) {
 	go func() {
 		for snap, err := range f.run.Follow(f.live) {
@@ -82,9 +81,10 @@ func (f *follower) follow(output bool) {
 		close(f.printed)
 		return
 	}
+	screen := f.view.screen
 	go func() {
 		defer close(f.printed)
-		followOutput(f.live, f.gw, f.run.ID, func(lines []string) { f.tell(update{printed: lines}) })
+		followOutput(f.live, f.gw, f.run.ID, screen, func(lines []string) { f.tell(update{printed: lines}) })
 	}()
 }
 
@@ -138,7 +138,7 @@ func (f *follower) take(u update) error {
 		return followError(f.gw, u.err)
 	case u.printed != nil:
 		for _, line := range u.printed {
-			f.view.note(text.Line(line))
+			f.view.note(line)
 		}
 	default:
 		f.view.update(u.state, f.run.Coalesced)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/httpclient"
+	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -46,6 +49,9 @@ kept any more.
 				return err
 			}
 			o.gw, o.run, o.out, o.notes = gw, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if o.next == 0 { // otherwise it may be within a line, of which only the text has the rest
+				o.screen = terminal.Open(o.out)
+			}
 			return o.print(cmd.Context())
 		},
 	}
@@ -63,6 +69,7 @@ type outputReader struct {
 	follow     bool
 	next       int64 // the offset of what comes next
 	out, notes io.Writer
+	screen     *terminal.Screen // on which out is shown in colours; nil: as plain text
 
 	reached bool      // the gateway has answered at least once
 	away    time.Time // since when it has been unreachable; zero: it is reachable
@@ -138,6 +145,9 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 	if o.follow {
 		req.Header.Set("Prefer", "wait=25")
 	}
+	if o.screen != nil {
+		req.Header.Set("Accept", linesType)
+	}
 	resp, err := httpclient.KeepCredentials(&http.Client{Transport: o.gw.dial}).Do(req)
 	if err != nil {
 		return false, &brokenError{err}
@@ -155,15 +165,21 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	next, err := strconv.ParseInt(resp.Header.Get("Tidewire-Next"), 10, 64)
-	if err != nil || resp.ContentLength < 0 {
+	isStyled := o.screen != nil && resp.Header.Get("Content-Type") == linesType
+	if err != nil || resp.ContentLength < 0 && !isStyled {
 		return false, fmt.Errorf("%s does not answer like a gateway", req.URL.Redacted())
 	}
-	if begin := next - resp.ContentLength; begin > o.next {
-		fmt.Fprintf(o.notes, "tidewire: %s of output are not kept any more\n", count(int(begin-o.next), "byte"))
-		o.next = begin
+	if isStyled {
+		err = o.paint(resp, next)
+	} else {
+		if begin := next - resp.ContentLength; begin > o.next {
+			fmt.Fprintf(o.notes, "tidewire: %s of output are not kept any more\n", count(int(begin-o.next), "byte"))
+			o.next = begin
+		}
+		var n int64
+		n, err = io.Copy(writeOnly{o.out}, resp.Body)
+		o.next += n
 	}
-	n, err := io.Copy(writeOnly{o.out}, resp.Body)
-	o.next += n
 	if failed := (*writeError)(nil); errors.As(err, &failed) {
 		return false, failed.error
 	}
@@ -171,6 +187,32 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 		return false, &brokenError{err}
 	}
 	return !o.follow || resp.Header.Get("Tidewire-End") != "", nil
+}
+
+// paint prints an answer of lines up to the offset next.
+func (o *outputReader) paint(resp *http.Response, next int64) error {
+	isCut := resp.Header.Get("Tidewire-Truncated") != ""
+	if isCut {
+		fmt.Fprintln(o.notes, "tidewire: earlier output is not kept any more")
+	}
+	for lines := json.NewDecoder(resp.Body); ; {
+		var line wire.Line
+		switch err := lines.Decode(&line); {
+		case err == io.EOF:
+			o.next = next
+			return nil
+		case err != nil && isCut: // it is not known where what is missing begins
+			o.next = next
+			fmt.Fprintln(o.notes, "tidewire: a part of the output is missing here: the connection broke")
+			return err
+		case err != nil:
+			return err
+		}
+		if _, err := io.WriteString(writeOnly{o.out}, paint(line, o.screen, text.Plain)+"\n"); err != nil {
+			return err
+		}
+		o.next += int64(len(line.Text)) + 1
+	}
 }
 
 // isPassing reports whether an answer with a status may be another one a moment later: of a gateway that restarts, or of the

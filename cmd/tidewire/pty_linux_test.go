@@ -148,6 +148,36 @@ jobs:
 	}
 }
 
+// What a job has printed is shown in its colours on a terminal, and in no other way that it wanted.
+func TestOutputInATerminal(t *testing.T) {
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+jobs:
+  say: {exec: [sh, -c, 'printf "it \033[2J\033]0;owned\007\033[38;5;196;1mbroke\033[0m and\tmore\n"']}
+`))
+	for _, colours := range []bool{true, false} {
+		shown := "it broke and"
+		if colours {
+			shown = `it \x1b\[91;1mbroke\x1b\[0m and`
+		}
+		p := newPty(t, 80, 20)
+		if !colours {
+			t.Setenv("NO_COLOR", "1")
+		}
+		if code := run(t.Context(), []string{"run", "--output", "--url", r.url, "say"}, strings.NewReader(""), p.Tty, p.Tty); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		seen := p.await(shown + ` more\r\n(?s:.*)✔`)
+		id := regexp.MustCompile(`say: run (\w+)`).FindStringSubmatch(seen)[1]
+		if code := run(t.Context(), []string{"output", "--url", r.url, id}, strings.NewReader(""), p.Tty, p.Tty); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		seen = p.await(shown + ` more\r\n(?s:.*)✔(?s:.*)` + shown + `\tmore\r\n`)
+		if strings.Contains(seen, "owned") || strings.Contains(seen, "\x1b[2J") {
+			t.Errorf("the terminal was sent %q", seen)
+		}
+	}
+}
+
 func TestWatchInATerminal(t *testing.T) {
 	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
 sources:

@@ -110,8 +110,8 @@ func runJob(
 	if err := f.start(ctx, body); err != nil {
 		return startError(ctx, gw, err)
 	}
-	f.follow(output)
 	f.view = newRunView(stderr, job)
+	f.follow(output)
 	defer f.view.close()
 	f.view.note(fmt.Sprintf("%s: run %s%s", job, text.Line(f.run.ID), beginning(f.run.Coalesced, f.view.screen != nil)))
 	if err := f.await(ctx.Done()); err != nil {
