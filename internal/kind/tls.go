@@ -43,6 +43,9 @@ func (t *TLS) check(n *grammar.Node) {
 	if !n.IsGood() {
 		return
 	}
+	if n.Lacks("ca", "cert", "key", "server_name", "insecure") {
+		n.Problem("tls is empty", "remove it: connections are encrypted as the address says, or name the authority as ca")
+	}
 	for _, with := range []string{"ca", "server_name"} {
 		if v := n.Get(with); v != nil && t.Insecure {
 			v.Problem(with+" has no meaning with insecure, which takes any certificate", "remove one of them")
