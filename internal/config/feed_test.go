@@ -25,7 +25,7 @@ func TestChoices(t *testing.T) {
 	for _, test := range []struct{ jq, value, want string }{
 		{".[].id", `[{"id":"b"},{"id":"a"},{"id":"b"}]`, "[b a]"},
 		{"map(.id)", `[{"id":"b"},{"id":7},{"id":1.5},{"id":true},{"id":null},{"id":""}]`, "[b 7 1.5 true]"},
-		{".", `["x y","-rf","a\u0007b","‮evil"]`, "[x y]"},
+		{".", `["x y","-rf","a\u0007b","\u202eevil"]`, "[x y]"},
 		{".", `"one"`, "[one]"},
 		{".a, .b # both", `{"a":"x","b":"y"}`, "[x y]"},
 		{"def f: .[]; f", `["x"]`, "[x]"},

@@ -84,17 +84,6 @@ func (f Format) Accept() string {
 	return ""
 }
 
-// title names the format for people.
-func (f Format) title() string {
-	switch f.Name {
-	case "json", "csv", "xml", "yaml", "html":
-		return strings.ToUpper(f.Name)
-	case "prometheus":
-		return "the text format of Prometheus"
-	}
-	return f.Name
-}
-
 // parse makes a value of text, which is UTF-8 except for json, text and lines.
 func (f Format) parse(b *budget, text []byte) (any, error) {
 	switch f.Name {

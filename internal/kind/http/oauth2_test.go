@@ -291,7 +291,10 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 		want   string
 	}{
 		{", style: body", nil, "no token from http://id.example: invalid_client: not with ***"},
-		{"", func(w http.ResponseWriter) bool { http.Error(w, "no cl13nt/s3cret", 503); return true },
+		{"", func(w http.ResponseWriter) bool {
+			http.Error(w, "no cl13nt/s3cret", http.StatusServiceUnavailable)
+			return true
+		},
 			"no token from http://id.example: 503 Service Unavailable: no ***"},
 		{"", func(w http.ResponseWriter) bool { fmt.Fprint(w, "<html>"); return true },
 			"no token from http://id.example: the answer is neither JSON nor a form"},

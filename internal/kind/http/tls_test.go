@@ -310,7 +310,7 @@ func TestProxy(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
 		if r.URL.Path == "/echo" {
-			http.Error(w, "no "+r.Header.Get("Proxy-Authorization"), 502)
+			http.Error(w, "no "+r.Header.Get("Proxy-Authorization"), http.StatusBadGateway)
 			return
 		}
 		one(w, r)
