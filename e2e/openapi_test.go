@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,7 @@ hooks:
   deploy: {job: named, verify: {token: hook-secret}, when: '.who != "nobody"', args: {who: .who}}
   alone: {job: alone, verify: {token: hook-secret}}
   rare: {job: rare, verify: {token: hook-secret}}
+  chat: {job: named, verify: {slack: chat-secret}, args: {who: .who}}
 jobs:
   scan:
     title: Scan
@@ -306,6 +309,10 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		c.do(want, "POST", "/hooks/"+name, body, append([]string{"Authorization", "Bearer hook-secret"}, more...)...)
 	}
 	hook(202, "deploy", `{"who": "ann"}`)
+	said, at := `{"who": "ann"}`, strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte("chat-secret"))
+	io.WriteString(mac, "v0:"+at+":"+said)
+	c.do(200, "POST", "/hooks/chat", said, "X-Slack-Request-Timestamp", at, "X-Slack-Signature", fmt.Sprintf("v0=%x", mac.Sum(nil)))
 	hook(204, "deploy", `{"who": "nobody"}`)
 	hook(413, "deploy", `{"who": "`+strings.Repeat("x", 2<<20)+`"}`)
 	hook(422, "deploy", `{"who": "9"}`)
