@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/smartpoll"
 )
@@ -68,23 +69,29 @@ func (s *poller) rowOf(ctx context.Context, v any) (r config.Row, err error) {
 	if r.Name = config.RowName(name); r.Name == "" {
 		return r, fmt.Errorf("name: %s has no letter from a to z and no digit", brief(strconv.AppendQuote(nil, name)))
 	}
-	if title := s.Split.Title; title != nil {
-		said, err := title.Run(ctx, v)
-		if err != nil {
-			return r, fmt.Errorf("title: %w", err)
-		}
-		text, _ := textOf(said)
-		r.Title = config.RowTitle(s.inValues.Text(text))
+	title, err := s.shown(ctx, "title", s.Split.Title, v)
+	if err != nil {
+		return r, err
 	}
-	if section := s.Split.Section; section != nil {
-		said, err := section.Run(ctx, v)
-		if err != nil {
-			return r, fmt.Errorf("section: %w", err)
-		}
-		text, _ := textOf(said)
-		r.Section = config.RowSection(s.inValues.Text(text))
+	section, err := s.shown(ctx, "section", s.Split.Section, v)
+	if err != nil {
+		return r, err
 	}
+	r.Title, r.Section = config.RowTitle(title), config.RowSection(section)
 	return r, nil
+}
+
+// shown returns what a key of the split makes of a row for people, empty if the key is not there or makes no text.
+func (s *poller) shown(ctx context.Context, key string, by *jq.Program, v any) (string, error) {
+	if by == nil {
+		return "", nil
+	}
+	said, err := by.Run(ctx, v)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	text, _ := textOf(said)
+	return s.inValues.Text(text), nil
 }
 
 // textOf returns a text or a number as text.
