@@ -8,6 +8,7 @@
 package hook
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -80,9 +81,9 @@ func (v *Verifier) Headers() []string {
 	case Standard:
 		return slices.Concat(standardHeaders("Webhook-"), standardHeaders("Svix-"))
 	case Token:
-		return []string{http.CanonicalHeaderKey(orElse(v.Header, TokenHeader))}
+		return []string{http.CanonicalHeaderKey(cmp.Or(v.Header, TokenHeader))}
 	}
-	return []string{http.CanonicalHeaderKey(orElse(v.Header, SignatureHeader))}
+	return []string{http.CanonicalHeaderKey(cmp.Or(v.Header, SignatureHeader))}
 }
 
 const slackTime = "X-Slack-Request-Timestamp"
@@ -90,13 +91,6 @@ const slackTime = "X-Slack-Request-Timestamp"
 // standardHeaders are the headers of [Standard] with the signature, the ID and the time.
 func standardHeaders(prefix string) []string {
 	return []string{prefix + "Signature", prefix + "Id", prefix + "Timestamp"}
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // Errors of a check, beside those that say which header is wrong.
@@ -216,10 +210,7 @@ func (v *Verifier) isFresh(header, text string, now time.Time) error {
 	if err != nil || at < 0 {
 		return fmt.Errorf("its header %s has no time in seconds since 1970", header)
 	}
-	tolerance := v.Tolerance
-	if tolerance == 0 {
-		tolerance = Tolerance
-	}
+	tolerance := cmp.Or(v.Tolerance, Tolerance)
 	switch age := now.Sub(time.Unix(min(at, 1<<40), 0)).Truncate(time.Second); {
 	case age > tolerance:
 		return fmt.Errorf("it was signed %v ago, want at most %v: it is late, or sent again", age, tolerance)
