@@ -141,21 +141,16 @@ func (q *queue) advanceLocked() {
 		}
 		before.add(r)
 		switch {
-		case r.admitted && isHead:
 		case r.admitted:
-			behind[name].addBeside(r)
 		case ahead == 0:
 			r.admitted = true
 			r.setRunning(now)
 			close(r.admission)
-			if !isHead {
-				behind[name].addBeside(r)
-			}
 		default:
 			r.setPosition(ahead)
-			if !isHead {
-				behind[name].add(r)
-			}
+		}
+		if !isHead {
+			behind[name].add(r)
 		}
 	}
 	for _, r := range heads {
@@ -181,15 +176,14 @@ type tail struct {
 	besides int
 }
 
-// addBeside adds the next run at work.
-func (t *tail) addBeside(r *Run) {
-	if t.besides++; t.besides <= maxShown {
-		t.beside = append(t.beside, r.asBeside())
-	}
-}
-
-// add adds the next run that waits.
+// add adds the next run.
 func (t *tail) add(r *Run) {
+	if r.admitted {
+		if t.besides++; t.besides <= maxShown {
+			t.beside = append(t.beside, r.asBeside())
+		}
+		return
+	}
 	if t.total++; t.total <= maxShown {
 		t.shown = append(t.shown, r.waiting())
 	}
