@@ -72,7 +72,7 @@ func (u *units) living(j *Job) []string {
 
 // keepLiving has the next holder of the unit of a job, which this process holds, know which replicas live.
 func (u *units) keepLiving(j *Job) {
-	if u == nil || !j.At.OnStart() {
+	if !j.At.OnStart() {
 		return
 	}
 	own, ok := u.of(j.Job)
