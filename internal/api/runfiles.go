@@ -77,11 +77,17 @@ func (c *runContent) check() error {
 	if c.size == 0 {
 		return nil
 	}
-	part, err := c.read(c.begin, 1)
-	if err == nil && (part.Begin != c.begin || len(part.Text) == 0) {
-		return errNotKept
-	}
+	_, err := c.piece(0, 1)
 	return err
+}
+
+// piece returns some bytes of the file, at least one, from an offset before its end on.
+func (c *runContent) piece(from int64, most int) ([]byte, error) {
+	part, err := c.read(c.begin+from, most)
+	if err == nil && (part.Begin != c.begin+from || len(part.Text) == 0) {
+		err = errNotKept
+	}
+	return part.Text, err
 }
 
 func (c *runContent) Read(p []byte) (int, error) {
@@ -92,14 +98,11 @@ func (c *runContent) Read(p []byte) (int, error) {
 	if c.before != nil {
 		c.before()
 	}
-	part, err := c.read(c.begin+c.at, int(most))
-	switch {
-	case err != nil:
+	piece, err := c.piece(c.at, int(most))
+	if err != nil {
 		return 0, err
-	case part.Begin != c.begin+c.at || len(part.Text) == 0:
-		return 0, errNotKept
 	}
-	n := copy(p[:most], part.Text)
+	n := copy(p[:most], piece)
 	c.at += int64(n)
 	return n, nil
 }
