@@ -135,10 +135,8 @@ func (a *API) readDelivery(w http.ResponseWriter, r *http.Request, check io.Writ
 		failForNow(w, r, http.StatusServiceUnavailable, tooMuch, time.Second)
 	case ok:
 		return buffer.Bytes(), true
-	case errors.As(err, new(*http.MaxBytesError)):
-		failBody(w, r, err, "")
 	default:
-		fail(w, r, http.StatusBadRequest, "the body ended too early")
+		failRead(w, r, err)
 	}
 	return nil, false
 }

@@ -135,6 +135,15 @@ func failBody(w http.ResponseWriter, r *http.Request, err error, right string) {
 	}
 }
 
+// failRead answers with the reason why a body could not be read that may be anything.
+func failRead(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.As(err, new(*http.MaxBytesError)) {
+		failBody(w, r, err, "")
+		return
+	}
+	fail(w, r, http.StatusBadRequest, "the body ended too early")
+}
+
 // refusals has the status and the type of problem for each reason why a start is refused.
 var refusals = map[jobs.Code]problem.Problem{
 	jobs.Busy:      {Status: http.StatusConflict, Type: "job-busy"},

@@ -79,10 +79,8 @@ func readMessage(w http.ResponseWriter, r *http.Request) (m kind.Message, ok boo
 	var err error
 	m.Data, err = io.ReadAll(http.MaxBytesReader(w, r.Body, MaxPush))
 	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
-		failBody(w, r, err, "")
 	case err != nil:
-		fail(w, r, http.StatusBadRequest, "the body ended too early")
+		failRead(w, r, err)
 	case len(m.Data) == 0:
 		fail(w, r, http.StatusBadRequest, "there is no body: send the value, as curl --json 21.5 does")
 	default:
