@@ -17,8 +17,7 @@ import (
 // startOf reads the body of a start: JSON, or the arguments as the fields of a form. JSON needs its Content-Type: pages of other
 // sites can send plain text without asking, but not JSON. After an answer of its own, ok is false.
 func (a *API) startOf(w http.ResponseWriter, r *http.Request, j *config.Job) (start wire.Start, isForm, ok bool) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxStart(j))
-	defer a.uploads.limit(r, j)()
+	defer a.boundStart(w, r, j)()
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && media == jsonType:
@@ -70,8 +69,12 @@ func decodeJSON(w http.ResponseWriter, r *http.Request, v any, right string) boo
 	return true
 }
 
-// maxStart bounds the body of a start of j. Files in JSON are a third larger.
-func maxStart(j *config.Job) int64 { return maxBody + j.MaxGiven()*4/3 }
+// boundStart bounds the body of a start of j, and those of all starts with files together until done is called. Files in JSON are a
+// third larger.
+func (a *API) boundStart(w http.ResponseWriter, r *http.Request, j *config.Job) (done func()) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody+j.MaxGiven()*4/3)
+	return a.uploads.limit(r, j)
+}
 
 // fileArgs reads the arguments of a form that may have files. It reports false after an answer of its own.
 func fileArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
@@ -80,15 +83,21 @@ func fileArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 		failForm(w, r, err)
 		return nil, false
 	}
-	args := map[string]any{}
-	for name, of := range values {
-		if args[name] = of[0]; len(of) > 1 {
-			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))
-			return nil, false
-		}
-	}
+	args, ok := fieldArgs(w, r, values)
 	for name, f := range files {
 		args[name] = f
+	}
+	return args, ok
+}
+
+// fieldArgs returns the fields of a form as arguments. It reports false after an answer of its own.
+func fieldArgs(w http.ResponseWriter, r *http.Request, fields url.Values) (args map[string]any, ok bool) {
+	args = make(map[string]any, len(fields))
+	for name, values := range fields {
+		if args[name] = values[0]; len(values) > 1 {
+			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))
+			return args, false
+		}
 	}
 	return args, true
 }
@@ -161,19 +170,13 @@ func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 		}
 		return nil, false
 	}
-	args := map[string]any{}
-	for name, values := range r.PostForm {
+	for name := range r.PostForm {
 		if strings.HasPrefix(name, "{") { // as curl -d sends it
 			w.Header().Set("Accept", jsonType)
 			fail(w, r, http.StatusUnsupportedMediaType,
 				"the body is JSON that is called a form: send Content-Type: application/json, as curl --json does")
 			return nil, false
 		}
-		args[name] = values[0]
-		if len(values) > 1 {
-			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))
-			return nil, false
-		}
 	}
-	return args, true
+	return fieldArgs(w, r, r.PostForm)
 }

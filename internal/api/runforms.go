@@ -73,8 +73,7 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxStart(j.Job))
-	done := a.uploads.limit(r, j.Job)
+	done := a.boundStart(w, r, j.Job)
 	files, err := parseRunForm(r)
 	done()
 	if err != nil {
