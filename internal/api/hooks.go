@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -146,9 +147,10 @@ const tooMuch = "too much is being sent to hooks at once"
 
 // deliver starts the job of a hook, or sets its source, unless that was done for the delivery before.
 func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Request, d delivery) {
+	when := sync.OnceValues(func() (bool, error) { return d.when(ctx) })
 	begin := func(id string) (to delivered, err error) {
 		to.at = a.deps.Clock.Now()
-		if to.counts, err = d.when(ctx); err != nil || !to.counts {
+		if to.counts, err = when(); err != nil || !to.counts {
 			return to, err
 		}
 		if d.Source != nil {
@@ -158,7 +160,7 @@ func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return to, err
 	}
 	if d.ID != nil { // of what does not count it may be missing, or be that of what does
-		if holds, err := d.when(ctx); err != nil || !holds {
+		if holds, err := when(); err != nil || !holds {
 			a.answerDelivery(w, r, d, delivered{}, true, err)
 			return
 		}
