@@ -124,15 +124,9 @@ func (d *delivery) arguments(ctx context.Context) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch n := v.(type) {
-		case nil:
-			continue
-		case int:
-			v = float64(n)
-		case json.Number:
-			v = n.String()
+		if v != nil {
+			args[field.Name] = v
 		}
-		args[field.Name] = v
 	}
 	return args, nil
 }

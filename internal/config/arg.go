@@ -173,6 +173,8 @@ func argText(v any) (string, bool) {
 		return v.String(), true
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case int: // as jq has it
+		return strconv.Itoa(v), true
 	case int64: // a default
 		return strconv.FormatInt(v, 10), true
 	case bool:

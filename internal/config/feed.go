@@ -41,7 +41,7 @@ func (f *Feed) Choices(ctx context.Context, value any) ([]string, error) {
 		if v == nil {
 			continue
 		}
-		text, ok := choiceText(v)
+		text, ok := argText(v)
 		if !ok {
 			return nil, fmt.Errorf("number %d is no text: take a field of it, as in .[].id", i+1)
 		}
@@ -51,14 +51,6 @@ func (f *Feed) Choices(ctx context.Context, value any) ([]string, error) {
 		}
 	}
 	return choices, nil
-}
-
-// choiceText is a result of an expression as a choice.
-func choiceText(v any) (string, bool) {
-	if n, ok := v.(int); ok {
-		v = int64(n)
-	}
-	return argText(v)
 }
 
 // isChoice reports whether a source may give a text as a choice.
