@@ -15,7 +15,6 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/nats"
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/secret"
-	"github.com/tidewire/tidewire/internal/upstream"
 )
 
 // forwardWithin bounds the time for publishing the last states at a stop.
@@ -67,9 +66,8 @@ func (f forwarders) close(live context.Context) {
 // A forwarding is the part of a configuration that says where states are published.
 type forwarding struct {
 	forwarders
-	upstreams *upstream.Pool
-	calls     calling
-	current   *config.Config // nil before the first one
+	calls   calling
+	current *config.Config // nil before the first one
 }
 
 // A forwardingChange leads from one forwarding to another.
@@ -108,7 +106,7 @@ func (c forwardingChange) Apply() {
 // toNATS publishes each state to the subject of its topic, such as tidewire.source.tank.
 func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
 	return &forward.Receiver{Publish: func(ctx context.Context, states []forward.State) error {
-		link, ok := f.upstreams.Link(to.Upstream.Name).(*nats.Link) // another one after a reload
+		link, ok := f.calls.upstreams.Link(to.Upstream.Name).(*nats.Link) // another one after a reload
 		if !ok {
 			return errNoLink
 		}

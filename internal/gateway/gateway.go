@@ -298,7 +298,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	if cfg, err = g.join(live, cfg, configID(cfg, opts.Files)); err != nil {
 		return err
 	}
-	g.parts = parts{&g.upstreams, &forwarding{g.forwarders, &g.upstreams, g.calls(), nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	g.parts = parts{&g.upstreams, &forwarding{g.forwarders, g.calls(), nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err
