@@ -148,49 +148,31 @@ func readNextArgs(n *grammar.Node, where string) map[string]string {
 // checkNexts checks the jobs that follow others, now that all have been read: that there are such jobs, what arguments they get,
 // and that no job leads back to itself.
 func (r *reader) checkNexts(all []*Job) {
-	at := map[*Job]map[*Job]*grammar.Node{} // where the way from one job to another is written
+	at := map[*Job]map[string]*grammar.Node{} // where a job names another one
 	for _, d := range r.nexts {
 		to := grammar.Lookup(d.job, "job", r.parts.jobs)
 		if to == nil {
 			continue
 		}
 		if at[d.of] == nil {
-			at[d.of] = map[*Job]*grammar.Node{}
+			at[d.of] = map[string]*grammar.Node{}
 		}
-		at[d.of][to] = d.job
+		at[d.of][to.Name] = d.job
 		d.check(to)
 	}
-	r.checkCircles(all, at)
-}
-
-// checkCircles reports the jobs that would start each other without end.
-func (r *reader) checkCircles(all []*Job, at map[*Job]map[*Job]*grammar.Node) {
-	done := map[*Job]bool{}
-	var way []string
-	var visit func(j *Job)
-	visit = func(j *Job) {
-		way = append(way, j.Name)
-		for _, name := range slices.Concat(j.Then.Names(), j.OnFailure.Names()) {
-			to := r.parts.jobs[name]
-			if to == nil || at[j][to] == nil {
-				continue
-			}
-			if begin := slices.Index(way, name); begin >= 0 {
-				circle := append(slices.Clone(way[begin:]), name)
-				at[j][to].Problem("a run would start itself again and again: "+strings.Join(circle, " -> "), "remove one of these")
-				delete(at[j], to)
-			} else if !done[to] {
-				visit(to)
-			}
-		}
-		way = way[:len(way)-1]
-		done[j] = true
-	}
+	var names []string
+	references := map[string][]*grammar.Node{}
 	for _, j := range all {
-		if !done[j] {
-			visit(j)
+		names = append(names, j.Name)
+		for _, name := range slices.Concat(j.Then.Names(), j.OnFailure.Names()) {
+			if n := at[j][name]; n != nil && !slices.Contains(references[j.Name], n) {
+				references[j.Name] = append(references[j.Name], n)
+			}
 		}
 	}
+	checkCircles(names, references, func(n *grammar.Node, circle []string) {
+		n.Problem("a run would start itself again and again: "+strings.Join(circle, " -> "), "remove one of these")
+	})
 }
 
 // check checks the arguments that a run of the job to is given.

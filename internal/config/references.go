@@ -17,14 +17,14 @@ func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	at := map[*Source][]*grammar.Node{} // of names that exist
+	references := map[string][]*grammar.Node{} // by source: to those that exist
 	for _, s := range sources {
 		for _, n := range inputs[s] {
 			if isEach(n, byName[n.Value()]) {
 				continue
 			}
 			if byName[n.Value()] != nil {
-				at[s] = append(at[s], n)
+				references[s.Name] = append(references[s.Name], n)
 				continue
 			}
 			if split := byName[n.Value()[:max(0, strings.LastIndexByte(n.Value(), '/'))]]; split != nil && split.Split != nil {
@@ -36,28 +36,34 @@ func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 			n.Problem("unknown source "+grammar.Quote(n.Value()), grammar.Suggest(n.Value(), "sources", others))
 		}
 	}
-	// Depth first; a reference to a source on the current path closes a cycle.
-	done := map[*Source]bool{}
+	checkCircles(names, references, func(n *grammar.Node, circle []string) {
+		n.Problem("a source cannot be made from itself: "+strings.Join(circle, " <- "), "remove one of these references")
+	})
+}
+
+// checkCircles calls report with each reference that closes a circle, and with the names in that, the first one again at its
+// end. References holds, by the name of each of all, the nodes of the names to which it refers, which are some of all.
+func checkCircles(all []string, references map[string][]*grammar.Node, report func(closes *grammar.Node, circle []string)) {
+	// Depth first; a reference to a name on the current path closes a circle.
+	done := map[string]bool{}
 	var way []string
-	var visit func(s *Source)
-	visit = func(s *Source) {
-		way = append(way, s.Name)
-		for _, n := range at[s] {
-			name := n.Value()
-			if begin := slices.Index(way, name); begin >= 0 {
-				circle := append(slices.Clone(way[begin:]), name)
-				n.Problem("a source cannot be made from itself: "+strings.Join(circle, " <- "),
-					"remove one of these references")
-			} else if next := byName[name]; !done[next] {
-				visit(next)
+	var visit func(name string)
+	visit = func(name string) {
+		way = append(way, name)
+		for _, n := range references[name] {
+			to := n.Value()
+			if begin := slices.Index(way, to); begin >= 0 {
+				report(n, append(slices.Clone(way[begin:]), to))
+			} else if !done[to] {
+				visit(to)
 			}
 		}
 		way = way[:len(way)-1]
-		done[s] = true
+		done[name] = true
 	}
-	for _, s := range sources {
-		if !done[s] {
-			visit(s)
+	for _, name := range all {
+		if !done[name] {
+			visit(name)
 		}
 	}
 }
