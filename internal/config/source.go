@@ -45,7 +45,7 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 		grammar.Section("split",
 			"make a source of each row of the answer. `pick`, `deadband`, `show` and `alert` are then of these. See "+
 				"[Many from one](#many-from-one)",
-			"split of "+where, splitKeys(&d.split)).Without(r.kindsThat(func(k kind.Kind) bool { return k.Computes })...).
+			"split of "+where, splitKeys(&d.split)).Without(computed...).
 			Also("foreach for_each rows"),
 		grammar.Section("show", "how the page presents the value", "show of "+where, showKeys(&s.Show)),
 		grammar.Func("deadband",
