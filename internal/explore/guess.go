@@ -12,7 +12,7 @@ import (
 // Guess returns the formats in which an answer may be, the likeliest first: words for parse. At least text is among them.
 func Guess(body string) []string {
 	text := strings.TrimSpace(strings.TrimPrefix(body, "\ufeff"))
-	lines := slices.Collect(strings.SplitSeq(text, "\n"))
+	lines := strings.Split(text, "\n")
 	var all []string
 	head := strings.ToLower(text[:min(len(text), 1024)])
 	switch {

@@ -88,31 +88,20 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // member is the place of a member of the object at p.
 func (p place) member(key string) place {
 	names := append(slices.Clip(p.names), key)
-	switch {
-	case identifier.MatchString(key):
+	if identifier.MatchString(key) {
 		return place{p.path + "." + key, names}
-	case p.path == "":
-		return place{".[" + encode(key) + "]", names}
 	}
-	return place{p.path + "[" + encode(key) + "]", names}
+	return place{p.expression() + "[" + encode(key) + "]", names}
 }
 
 // element is the place of an element of the list at p.
 func (p place) element(i int) place {
-	path := p.path
-	if path == "" {
-		path = "."
-	}
-	return place{path + "[" + strconv.Itoa(i) + "]", p.names}
+	return place{p.expression() + "[" + strconv.Itoa(i) + "]", p.names}
 }
 
 // named is the place of the element of the list at p that has a text at a place of its own.
 func (p place) named(by place, text string) place {
-	path := p.path
-	if path == "" {
-		path = "."
-	}
-	return place{path + "[] | select(" + by.path + " == " + encode(text) + ")", append(slices.Clip(p.names), text)}
+	return place{p.expression() + "[] | select(" + by.path + " == " + encode(text) + ")", append(slices.Clip(p.names), text)}
 }
 
 // A walker collects leaves.
@@ -233,18 +222,17 @@ func (w *walker) leaf(p place, v any) Leaf {
 	if err != nil || !decimal.MatchString(number) {
 		return l
 	}
-	if l.Path == "." {
-		l.Path = "tonumber"
-	} else {
-		l.Path += " | tonumber"
+	var steps []string
+	if p.path != "" {
+		steps = append(steps, p.path)
 	}
-	if l.Unit = unit; unit != "" {
-		l.Path = strings.TrimSuffix(l.Path, "tonumber") + `split(" ")[0] | tonumber`
+	if unit != "" {
+		steps = append(steps, `split(" ")[0]`)
 	}
 	if comma {
-		l.Path = strings.TrimSuffix(l.Path, "tonumber") + `sub(","; ".") | tonumber`
+		steps = append(steps, `sub(","; ".")`)
 	}
-	l.Value = x
+	l.Path, l.Value, l.Unit = strings.Join(append(steps, "tonumber"), " | "), x, unit
 	return l
 }
 
