@@ -70,7 +70,7 @@ func (e *explorer) choose() error {
 		e.note("%s", harmless(err))
 	}
 	for _, i := range usual {
-		e.draft.Picks = append(e.draft.Picks, e.pickOf(e.leaves[i], e.draft.Picks))
+		e.draft.Picks = append(e.draft.Picks, pickOf(e.leaves[i], "", e.draft.Picks))
 	}
 	return nil
 }
@@ -114,11 +114,17 @@ func (e *explorer) ofUnit(indices []int) (first []int) {
 	return first
 }
 
-// pickOf picks a leaf, under a name that none of others has.
-func (e *explorer) pickOf(l explore.Leaf, others []explore.Pick) explore.Pick {
-	return explore.Pick{Name: l.Name(func(name string) bool {
-		return slices.ContainsFunc(others, func(p explore.Pick) bool { return p.Name == name })
-	}), Expression: l.Path, Selector: l.Selector}
+// pickOf picks a leaf under a name; empty: under one that none of others has.
+func pickOf(l explore.Leaf, name string, others []explore.Pick) explore.Pick {
+	if name == "" {
+		name = l.Name(func(name string) bool { return hasPick(others, name) })
+	}
+	return explore.Pick{Name: name, Expression: l.Path, Selector: l.Selector}
+}
+
+// hasPick reports whether one of the picks has a name.
+func hasPick(picks []explore.Pick, name string) bool {
+	return slices.ContainsFunc(picks, func(p explore.Pick) bool { return p.Name == name })
 }
 
 var (
@@ -145,12 +151,11 @@ func (e *explorer) chosen(word string, others []explore.Pick) (picks []explore.P
 		pick, err := e.expressed(name, word, others)
 		return []explore.Pick{pick}, err
 	}
+	if first != last {
+		name = ""
+	}
 	for _, l := range e.leaves[first-1 : last] {
-		pick := e.pickOf(l, slices.Concat(others, picks))
-		if name != "" && first == last {
-			pick.Name = name
-		}
-		picks = append(picks, pick)
+		picks = append(picks, pickOf(l, name, slices.Concat(others, picks)))
 	}
 	return picks, nil
 }
@@ -158,18 +163,10 @@ func (e *explorer) chosen(word string, others []explore.Pick) (picks []explore.P
 // expressed picks what an expression gives, which is tried on the newest answer.
 func (e *explorer) expressed(name, expression string, others []explore.Pick) (explore.Pick, error) {
 	if i := slices.IndexFunc(e.leaves, func(l explore.Leaf) bool { return l.Way() == expression }); i >= 0 {
-		pick := e.pickOf(e.leaves[i], others)
-		if name != "" {
-			pick.Name = name
-		}
-		return pick, nil
+		return pickOf(e.leaves[i], name, others), nil
 	}
 	if e.draft.Parse == "html" {
-		pick := e.pickOf(explore.Leaf{Names: []string{expression}}, others)
-		if pick.Selector = expression; name != "" {
-			pick.Name = name
-		}
-		return pick, nil
+		return pickOf(explore.Leaf{Selector: expression, Names: []string{expression}}, name, others), nil
 	}
 	p, err := jq.Compile(expression)
 	if err != nil {
@@ -178,15 +175,10 @@ func (e *explorer) expressed(name, expression string, others []explore.Pick) (ex
 	if _, err := p.Run(e.ctx, e.value); err != nil {
 		return explore.Pick{}, errors.New(strings.TrimPrefix(err.Error(), "jq: "))
 	}
-	if name == "" {
-		path := strings.FieldsFunc(expression, func(r rune) bool {
-			return !strings.ContainsRune("_", r) && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
-		})
-		name = explore.Leaf{Names: path}.Name(func(name string) bool {
-			return slices.ContainsFunc(others, func(p explore.Pick) bool { return p.Name == name })
-		})
-	}
-	return explore.Pick{Name: name, Expression: expression}, nil
+	path := strings.FieldsFunc(expression, func(r rune) bool {
+		return !strings.ContainsRune("_", r) && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	})
+	return pickOf(explore.Leaf{Path: expression, Names: path}, name, others), nil
 }
 
 // splitWords splits a line at spaces and commas outside quotes, which are left out.
@@ -231,7 +223,7 @@ func (e *explorer) describe() error {
 	d.Title, d.Unit, d.Every, d.Show = e.title, e.unit, e.every, e.show
 	if d.Show == "" {
 		d.Show = e.headline()
-	} else if !slices.ContainsFunc(d.Picks, func(p explore.Pick) bool { return p.Name == d.Show }) {
+	} else if !hasPick(d.Picks, d.Show) {
 		return usageError("--show: nothing is picked under the name " + d.Show)
 	}
 	if e.ask == nil {
@@ -248,7 +240,7 @@ func (e *explorer) describe() error {
 	}
 	if e.show == "" && len(d.Picks) > 1 {
 		if err := e.ask.until("Shown large", &d.Show, func(name string) error {
-			if name != "" && !slices.ContainsFunc(d.Picks, func(p explore.Pick) bool { return p.Name == name }) {
+			if name != "" && !hasPick(d.Picks, name) {
 				return errors.New("that is none of the names")
 			}
 			return nil
