@@ -423,10 +423,14 @@ func TestExploreSaysWhatIsWrong(t *testing.T) {
 		{[]string{"--bearer", "x", "--", "ls"}, exitUsage, "--bearer is for an address"},
 		{[]string{tank, "--write", broken}, exitFailure, broken + `:2:15: unknown key "exek"`},
 		{[]string{"--", "sh", "-c", "echo no >&2; exit 3"}, exitFailure, "exit status 3: no"},
+		{[]string{"--", "sh", "-c", "echo 401 Unauthorized >&2; exit 22"}, exitFailure, "exit status 22: 401 Unauthorized\n"},
 	} {
 		code, stdout, stderr := explored(t, server, append([]string{"--wait", "0"}, tt.args...)...)
 		if code != tt.code || stdout != "" || !strings.Contains(stderr, tt.want) {
 			t.Errorf("%q = %d, %q, %s\nwant %d and %s", tt.args, code, stdout, stderr, tt.code, tt.want)
+		}
+		if strings.Contains(stderr, "If it wants a credential") {
+			t.Errorf("%q advises about credentials, which no server wants: %s", tt.args, stderr)
 		}
 	}
 	text, err := os.ReadFile(taken)

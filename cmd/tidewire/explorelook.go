@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/explore"
 	"github.com/tidewire/tidewire/internal/kind"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/value"
@@ -26,7 +29,7 @@ type answered struct {
 // look asks, shows what answers, and finds what is in that.
 func (e *explorer) look() error {
 	first, err := e.probe()
-	if err != nil && strings.Contains(err.Error(), "401 Unauthorized") && e.draft.UseDigest() {
+	if statusOf(err) == http.StatusUnauthorized && e.draft.UseDigest() {
 		var again error
 		if first, again = e.probe(); again == nil {
 			e.note("the password is given by the scheme Digest")
@@ -70,11 +73,19 @@ func (e *explorer) probe() (answered, error) {
 // inFile is where what has no flag is written.
 const inFile = "For %s write the upstream into a file, and name that by --write: it is used for its address"
 
+// statusOf returns the status with which a server has refused a request, 0 if err is anything else.
+func statusOf(err error) int {
+	if refused, ok := errors.AsType[*httpkind.StatusError](err); ok {
+		return refused.Code
+	}
+	return 0
+}
+
 // advise adds to an error what somebody who explores can do about it.
 func (e *explorer) advise(err error) error {
-	said := err.Error()
+	said, status := err.Error(), statusOf(err)
 	switch {
-	case strings.Contains(said, "401 Unauthorized") || strings.Contains(said, "403 Forbidden"):
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		begin := "If it wants a credential"
 		if e.asks {
 			begin = "It does not take this credential. If it wants another one"
