@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/config"
 	regular "github.com/tidewire/tidewire/internal/file"
 	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/text"
@@ -265,9 +266,6 @@ type refusal struct {
 func (e *refusal) Error() string { return e.text }
 func (e *refusal) Unwrap() error { return e.StatusError }
 
-// asJSON is how the API says that a file is given.
-const asJSON = `write {"name": "a.csv", "data": "BASE64"}, or send a form of multipart/form-data`
-
 // problemText returns the text of the RFC 9457 problem in an answer, with one line for each part that is wrong.
 func problemText(status *sse.StatusError) string {
 	var p struct {
@@ -280,7 +278,7 @@ func problemText(status *sse.StatusError) string {
 	said := text.Line(p.Detail)
 	for _, e := range p.Errors {
 		where := strings.TrimPrefix(strings.TrimPrefix(e.Pointer, "#/"), "args/")
-		if what, ok := strings.CutSuffix(e.Detail, asJSON); ok { // who types a command writes no JSON
+		if what, ok := strings.CutSuffix(e.Detail, config.AFile); ok { // who types a command writes no JSON
 			e.Detail = what + "write " + where + "=@PATH"
 		}
 		said += "\n  " + text.Line(where+": "+e.Detail)

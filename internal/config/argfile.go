@@ -100,8 +100,8 @@ func mediaOf(name, said string) string {
 
 const unknownMedia = "application/octet-stream"
 
-// aFile tells how to give a file.
-const aFile = `write {"name": "a.csv", "data": "BASE64"}, or send a form of multipart/form-data`
+// AFile tells how to give a file in a request. What is wrong with one ends with it.
+const AFile = `write {"name": "a.csv", "data": "BASE64"}, or send a form of multipart/form-data`
 
 // file converts a value given for an argument of the type file: a [*File], or one as JSON, whose member data is its content in
 // base64. An empty text is no file, which only a default is.
@@ -117,16 +117,16 @@ func (a *Arg) file(v any) (any, *ArgError) {
 	case map[string]any:
 		for name := range v {
 			if !slices.Contains([]string{"name", "type", "data", "size", "sha256"}, name) {
-				return nil, a.wrong(aFile, "a file has no %s", grammar.Quote(name))
+				return nil, a.wrong(AFile, "a file has no %s", grammar.Quote(name))
 			}
 		}
 		text, ok := v["data"].(string)
 		if !ok {
-			return nil, a.wrong(aFile, "the content of the file is missing")
+			return nil, a.wrong(AFile, "the content of the file is missing")
 		}
 		data, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			return nil, a.wrong(aFile, "the data of the file is not base64")
+			return nil, a.wrong(AFile, "the data of the file is not base64")
 		}
 		name, _ := v["name"].(string)
 		media, _ := v["type"].(string)
@@ -134,7 +134,7 @@ func (a *Arg) file(v any) (any, *ArgError) {
 	}
 	switch {
 	case f == nil:
-		return nil, a.wrong(aFile, "this is not a file")
+		return nil, a.wrong(AFile, "this is not a file")
 	case int64(f.Size) > a.MaxSize:
 		return nil, a.wrong(fmt.Sprintf("give one of at most %d", a.MaxSize), "the file has %d bytes", f.Size)
 	case !a.accepts(f):
