@@ -98,10 +98,10 @@ func (f *fileReader) forward(n *grammar.Node) {
 	if n.Lacks("nats", "http") {
 		n.Problem("forward is empty", "add nats such as nats: {upstream: bus}, or http such as http: {upstream: hub, path: /states}")
 	}
-	if n.Get("nats") == nil || to.NATS.Upstream == nil {
+	if to.NATS.Upstream == nil {
 		to.NATS = nil
 	}
-	if n.Get("http") == nil || to.HTTP.Upstream == nil {
+	if to.HTTP.Upstream == nil {
 		to.HTTP = nil
 	}
 	if to.NATS != nil || to.HTTP != nil {
