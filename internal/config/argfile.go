@@ -39,19 +39,14 @@ type File struct {
 // String returns the name, for texts in which the file stands.
 func (f *File) String() string { return f.Name }
 
-// isFile reports whether a text consists of an argument that is a file.
-func isFile(text string, args map[string]*Arg) bool {
-	name, ok := strings.CutPrefix(text, "{")
-	of := args[strings.TrimSuffix(name, "}")]
-	return ok && of != nil && of.Type == ArgFile && text == "{"+of.Name+"}"
-}
-
-// fileIn returns the value of the argument that a text consists of; nil if it is anything else.
-func fileIn(text string, values map[string]any) any {
-	if name, ok := strings.CutPrefix(text, "{"); ok {
-		return values[strings.TrimSuffix(name, "}")]
+// argAlone returns the name of the argument of which a text consists, empty if it is anything else.
+func argAlone(text string) string {
+	name, begins := strings.CutPrefix(text, "{")
+	name, ends := strings.CutSuffix(name, "}")
+	if !begins || !ends {
+		return ""
 	}
-	return nil
+	return name
 }
 
 // NewFile returns a file of which a sender gives the name and the media type; either may be empty.
@@ -230,11 +225,8 @@ func (j *Job) MaxGiven() (most int64) {
 
 // bodyFile returns the argument whose file is the whole body of the request of j.
 func (j *Job) bodyFile() (name string, ok bool) {
-	i := slices.IndexFunc(j.Args, func(a Arg) bool { return a.Type == ArgFile && j.HTTP.Body == "{"+a.Name+"}" })
-	if i < 0 {
-		return "", false
-	}
-	return j.Args[i].Name, true
+	name = argAlone(j.HTTP.Body)
+	return name, slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Type == ArgFile && a.Name == name })
 }
 
 // setFile makes the file the body of a request whose body is one, if there is a file. It reports whether that is the body.

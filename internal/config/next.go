@@ -46,7 +46,7 @@ func (j *Job) NextArgs(next *NextRun, to *Job, values map[string]any) map[string
 	for _, a := range to.Args {
 		if text, ok := next.Args[a.Name]; ok {
 			if given[a.Name] = j.text(text, values); a.Type == ArgFile {
-				given[a.Name] = fileIn(text, values)
+				given[a.Name] = values[argAlone(text)]
 			}
 		} else if value, ok := values[a.Name]; ok {
 			given[a.Name] = value
@@ -185,14 +185,14 @@ func (d *nextDraft) check(to *Job) {
 		args[to.Args[i].Name] = &to.Args[i]
 	}
 	for k, v := range d.args.Pairs() {
-		a := args[k.Value()]
+		a, passed := args[k.Value()], own[argAlone(v.Value())]
 		if a == nil {
 			k.Problem(fmt.Sprintf("job %s has no argument %s", grammar.Quote(to.Name), grammar.Quote(k.Value())),
 				grammar.Suggest(k.Value(), "arguments", slices.Sorted(maps.Keys(args))))
 			continue
 		}
 		switch {
-		case a.Type == ArgFile && isFile(v.Value(), own): // it is passed on by another name
+		case a.Type == ArgFile && passed != nil && passed.Type == ArgFile: // it is passed on by another name
 		case a.Type == ArgFile:
 			v.Problem(fmt.Sprintf("the argument %s of job %s is a file, which no text can be", grammar.Quote(a.Name), grammar.Quote(to.Name)),
 				"remove it: a file is passed on by an argument of the same name")
