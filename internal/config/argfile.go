@@ -229,16 +229,12 @@ func (j *Job) bodyFile() (name string, ok bool) {
 	return name, slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Type == ArgFile && a.Name == name })
 }
 
-// setFile makes the file the body of a request whose body is one, if there is a file. It reports whether that is the body.
-func (j *Job) setFile(r *httpkind.Filled, values map[string]any) bool {
-	name, ok := j.bodyFile()
-	if f, isFile := values[name].(*File); ok && isFile {
-		r.Body = f.Data
-		if r.Header.Get("Content-Type") == "" {
-			r.Header.Set("Content-Type", f.Type)
-		}
+// setBody makes the file the body of a request.
+func (f *File) setBody(r *httpkind.Filled) {
+	r.Body = f.Data
+	if r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", f.Type)
 	}
-	return ok
 }
 
 // checkFiles checks that each file among the arguments of a request is its whole body. N is the request, and keys has the keys

@@ -20,7 +20,8 @@ import (
 func (j *Job) Request(ctx context.Context, values map[string]any) (*httpkind.Filled, error) {
 	h := j.HTTP
 	asked := h.Request
-	if _, isFile := j.bodyFile(); isFile {
+	file, isFile := j.bodyFile()
+	if isFile {
 		asked.Body = ""
 	}
 	r, err := asked.Fill(ctx, values, func(name string) (any, bool) { return j.value(name, values), values[name] != nil })
@@ -34,7 +35,10 @@ func (j *Job) Request(ctx context.Context, values map[string]any) (*httpkind.Fil
 	if err != nil {
 		return nil, err
 	}
-	if j.setFile(r, values) {
+	if isFile {
+		if f, given := values[file].(*File); given {
+			f.setBody(r)
+		}
 		return r, nil
 	}
 	if h.Body == "" && !isBodiless(h.Method) {
