@@ -89,7 +89,7 @@ to set. Better name it yourself: --bearer '${env:WEATHER_TOKEN}'.`,
 	flags.DurationVar(&f.wait, "wait", 2*time.Second, "the `time` between the two requests that show what moves; 0: there is one")
 	flags.BoolVar(&f.all, "all", false, "show everything, also what is long")
 	flags.BoolVar(&f.yes, "yes", false, "ask nothing, also in a terminal")
-	choices(cmd, "parse", formatWords...)
+	choices(cmd, "parse", config.Formats()...)
 	return cmd
 }
 

@@ -218,9 +218,6 @@ func (e *explorer) showLeaves(more int) {
 // safe returns what is shown of a text from outside, in one line of at most that many columns.
 func safe(s string, columns int) string { return terminal.Cut(text.Line(s), columns) }
 
-// formatWords are the words for formats.
-var formatWords = []string{"json", "text", "lines", "csv", "xml", "yaml", "html", "prometheus"}
-
 // parse makes a value of an answer in a format.
 func parse(ctx context.Context, format, body string) (any, error) {
 	return value.Parse(ctx, value.Format{Name: format}, []byte(body))

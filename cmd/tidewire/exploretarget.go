@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/explore"
 	"github.com/tidewire/tidewire/internal/grammar"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
@@ -19,8 +20,8 @@ import (
 // target makes the draft of a source of what the arguments name.
 func (e *explorer) target(args []string, isCommand bool) (err error) {
 	switch {
-	case e.parse != "" && !slices.Contains(formatWords, e.parse):
-		return usageError(fmt.Sprintf("--parse %s is none of %s", e.parse, strings.Join(formatWords, ", ")))
+	case e.parse != "" && !slices.Contains(config.Formats(), e.parse):
+		return usageError(fmt.Sprintf("--parse %s is none of %s", e.parse, strings.Join(config.Formats(), ", ")))
 	case len(args) == 0:
 		return usageError("say what to explore: an address such as http://10.0.0.9/status, a file, or -- and a command")
 	case isCommand:

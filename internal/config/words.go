@@ -61,6 +61,14 @@ var parses = []grammar.Word{
 	{Word: value.Prometheus.Name, Doc: "an object of metrics: for each name a list of `{labels, value}`"},
 }
 
+// Formats returns the words of parse.
+func Formats() (names []string) {
+	for _, w := range parses {
+		names = append(names, w.Word)
+	}
+	return append(names, "html") // it has settings in any case, so it is no word alone
+}
+
 var webhookMethods = []grammar.Word{
 	{Word: http.MethodPost, Doc: "what most webhooks expect"},
 	{Word: http.MethodPut, Doc: "replaces what is at the address"},
