@@ -1,7 +1,6 @@
 package value
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -15,12 +14,12 @@ import (
 
 // parseCSV makes a list of objects, one a row: the texts of the row by the names of the columns. A field that a short row
 // lacks is not in the object. Empty lines do not count.
-func parseCSV(f Format, text []byte) (any, error) {
-	text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
-	r := csv.NewReader(bytes.NewReader(text))
+func parseCSV(f Format, data []byte) (any, error) {
+	text := strings.ToValidUTF8(string(data), "\uFFFD")
+	r := csv.NewReader(strings.NewReader(text))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = f.Delimiter, -1, true
 	if r.Comma == 0 {
-		r.Comma = texts.Delimiter(string(text))
+		r.Comma = texts.Delimiter(text)
 	}
 	columns := f.Columns
 	rows := []any{}

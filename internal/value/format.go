@@ -121,7 +121,7 @@ func (f Format) size(text []byte) int {
 		const row, field = 340, 64
 		delimiters := count(",;\t")
 		if f.Delimiter != 0 {
-			delimiters = strings.Count(string(text), string(f.Delimiter))
+			delimiters = bytes.Count(text, []byte(string(f.Delimiter)))
 		}
 		return 2*len(text) + row*(count("\n")+count("\r")) + field*delimiters
 	case "xml":
