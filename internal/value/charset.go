@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -66,14 +65,6 @@ func UTF8(data []byte, label string) ([]byte, error) {
 func KnowsCharset(label string) bool {
 	encoding, name := charset.Lookup(label)
 	return encoding != nil && name != "replacement"
-}
-
-func quoteBriefly(s string) string {
-	const most = 40
-	if runes := []rune(s); len(runes) > most {
-		s = string(runes[:most]) + "..."
-	}
-	return strconv.Quote(s)
 }
 
 var xmlEncoding = regexp.MustCompile(`^\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']`)

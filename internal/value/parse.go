@@ -112,15 +112,19 @@ func startOf(data []byte) string {
 }
 
 func (e *ParseError) Error() string {
-	const most = 40
 	if e.Start == "" {
 		return e.What
 	}
-	quoted := []rune(e.Start)
-	if len(quoted) > most {
-		return e.What + ", starts with " + strconv.Quote(string(quoted[:most])+"...")
+	return e.What + ", starts with " + quoteBriefly(e.Start)
+}
+
+// quoteBriefly quotes the start of s.
+func quoteBriefly(s string) string {
+	const most = 40
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "..."
 	}
-	return e.What + ", starts with " + strconv.Quote(e.Start)
+	return strconv.Quote(s)
 }
 
 func (e *ParseError) Unwrap() error { return e.Err }
