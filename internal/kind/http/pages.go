@@ -84,19 +84,16 @@ func (p *pager) next(
 	case !httpclient.SameOrigin(f.get.URL, u):
 		err := fmt.Errorf("the next page is at another origin, %s://%s: want one of its own upstream", u.Scheme, u.Host)
 		return nil, p.fail(ctx, start, err)
-	case slices.Contains(asked, sentOf(u).String()):
-		return nil, p.fail(ctx, start, fmt.Errorf("page %d names page %d as the next one",
-			len(asked), slices.Index(asked, u.String())+1))
-	case len(asked) == source.Pages:
+	}
+	u.Fragment, u.RawFragment = "", "" // they are not sent
+	u.User = nil                       // for whom the credential of the upstream would not be
+	if before := slices.Index(asked, u.String()); before >= 0 {
+		return nil, p.fail(ctx, start, fmt.Errorf("page %d names page %d as the next one", len(asked), before+1))
+	}
+	if len(asked) == source.Pages {
 		return nil, p.fail(ctx, start, fmt.Errorf("there are more than %d pages: ask for larger ones, or raise pages.max", source.Pages))
 	}
 	return u, nil
-}
-
-// sentOf removes of an address what is not sent, and a user, for whom the credential of the upstream would not be.
-func sentOf(u *url.URL) *url.URL {
-	u.Fragment, u.RawFragment, u.User = "", "", nil
-	return u
 }
 
 // fail is the error of a fetch at its newest page.
