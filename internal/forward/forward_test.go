@@ -165,10 +165,11 @@ func TestForwardBacksOff(t *testing.T) {
 			f.Written("source/a", []byte("0"))
 			time.Sleep(time.Hour)
 			r.mu.Lock()
-			defer r.mu.Unlock()
+			calls := slices.Clone(r.calls)
+			r.mu.Unlock() // an attempt may begin at the same time
 			var pauses []time.Duration
 			for i := range tt.want {
-				pauses = append(pauses, r.calls[i+1].Sub(r.calls[i]))
+				pauses = append(pauses, calls[i+1].Sub(calls[i]))
 			}
 			if fmt.Sprint(pauses) != fmt.Sprint(tt.want) {
 				t.Errorf("after %v the pauses are %v, want %v", tt.fail, pauses, tt.want)
