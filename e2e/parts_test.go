@@ -67,7 +67,7 @@ func TestAViewFillsAnElement(t *testing.T) {
 // What modules say of the plants is what package view says: both have testdata/views.json.
 func TestModulesSayWhatTheServerSays(t *testing.T) {
 	var sets []json.RawMessage
-	for _, set := range []fixture.Set{fixture.Plant(13), fixture.Plant(60), fixture.Calm(13), fixture.Hostile()} {
+	for _, set := range []fixture.Set{fixture.Plant(13), fixture.Plant(60), fixture.Calm(13), fixture.Hostile(), fixture.Numbers()} {
 		sets = append(sets, set.JSON())
 	}
 	data, err := json.Marshal(sets)

@@ -81,8 +81,7 @@ func (s *sourceRow) reading() string {
 	return shown
 }
 
-// scalar formats a JSON value like the page: numbers with the configured decimals, or else at most two, objects and
-// lists on one line.
+// scalar formats a JSON value in one line: numbers with the configured decimals, or else at most two.
 func scalar(v any, decimals *int) string {
 	switch v := v.(type) {
 	case nil:

@@ -39,7 +39,7 @@ export function plot(history, { from, until, limits = [], firing = [] }) {
   const times = timesOf(from, until), date = times.findIndex(({ isDate }) => isDate); // narrow charts show every other time, and a date if there is one
   const grid = scale.ticks.map((v) => ({ y: y(v), text: number(v, scale.decimals, true) }));
   return {
-    points: known, ...paths(points, y), grid, decimals: scale.decimals + 1,
+    points: known, ...paths(points, y), grid, decimals: scale.decimals,
     times: times.map((tick, i) => ({ ...tick, x: x(tick.at), odd: (i - date) % 2 !== 0 })),
     limits: near.map((limit) => ({ ...limit, y: y(limit.at) })),
     spans: firing.map(([begin, end]) => [Math.max(x(begin), 0), Math.min(x(end), 1)]).filter(([a, b]) => b > a).map(([a, b]) => ({ x: a, width: b - a })),
@@ -203,8 +203,10 @@ function move(chart, at) {
 }
 
 function spoken({ at, v, min, max }, { unit, decimals = "", from, until }, digits) {
-  if (decimals !== "") digits = Number(decimals);
-  const say = (x) => number(Number.isInteger(x) || Math.abs(x) < 1e-4 ? x : Number(x.toFixed(digits)), decimals === "" ? undefined : digits, true);
+  const say = (x) => {
+    const text = number(x, decimals === "" ? undefined : Number(decimals), true), [, rest = ""] = text.split(".");
+    return decimals !== "" || Number.isInteger(x) || rest.length >= digits ? text : number(x, digits, true); // as fine as the axis
+  };
   const time = Date.parse(until) - Date.parse(from) <= 2 * hour ? seconds(at) : clock(at, Date.now());
   const range = say(min) === say(max) ? "" : `, between ${say(min)} and ${say(max)}`;
   return `${time}: ${say(v)}${unit ? ` ${unit}` : ""}${range}`;

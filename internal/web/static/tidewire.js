@@ -951,11 +951,16 @@ class TidewireSource extends HTMLElement {
   }
 }
 
-/** A value in a few characters; numbers have all their digits. */
+/**
+ * A value in a few characters. A number that is not whole has as many decimals as the configuration says, or five digits that count, and
+ * never fewer than two behind the point.
+ */
 function brief(value, decimals) {
   if (value === undefined || value === null) return "–";
   if (typeof value === "number" || typeof value === "bigint") {
-    const digits = decimals === undefined || Number.isInteger(value) && value > 1e15 ? { maximumFractionDigits: 15 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    const isWhole = typeof value === "bigint" || Number.isInteger(value);
+    const digits = decimals !== undefined && !(isWhole && value > 1e15) ? { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+      : isWhole || Math.abs(value) >= 1000 ? { maximumFractionDigits: 2 } : { maximumSignificantDigits: 5 };
     return new Intl.NumberFormat("en", { useGrouping: "min2", ...digits, ...(Math.abs(Number(value)) >= 1e21 && { notation: "scientific" }) }).format(value);
   }
   if (typeof value === "boolean") return value ? "yes" : "no";

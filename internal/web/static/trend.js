@@ -34,7 +34,7 @@ export function trend(points, decimals) {
     area += `L${x(i)} ${y(p)}`;
     if (i === points.length - 1 || points[i + 1] === null) area += `L${x(i)} 32L${x(began)} 32`;
   }
-  const say = (v) => number(Number(v.toFixed(decimals ?? 1)), decimals, true);
+  const say = (v) => number(v, decimals, true);
   const change = (last - first) / span, way = change > 0.15 ? "rising" : change < -0.15 ? "falling" : "steady";
   const view = { line, area, end: `M100 ${y(last)}h0`, low: say(low), high: say(high) };
   return { ...view, summary: `24 h: ${view.low} to ${view.high}, ${way}` };

@@ -62,7 +62,7 @@ export function seconds(at) {
 
 /**
  * A number (or a bigint) with its digits in groups, and `decimals` of them behind the point. Compact, it has room for 11
- * characters: a larger one gets a prefix, or a power of ten.
+ * characters: a larger one gets a prefix, or a power of ten; and without decimals it is rounded, unless it is whole.
  */
 export function number(value, decimals, compact) {
   const whole = typeof value === "bigint" || (Number.isInteger(value) && Math.abs(value) < 1e21);
@@ -73,15 +73,16 @@ export function number(value, decimals, compact) {
   const x = Number(value), size = Math.abs(x);
   if (compact && (size >= 1e15 || (x !== 0 && size < 1e-4))) return scientific(value);
   if (compact && size >= 1e7) return short(x);
-  const [digits, rest] = (decimals !== undefined ? fixed(x, decimals) : compact ? withoutNoise(x) : plain(x)).split(".");
+  const text = decimals !== undefined ? fixed(x, decimals) : compact ? rounded(x) : plain(x);
+  const [digits, rest] = text.replace(/^-(?=[0.]+$)/, "").split("."); // a little less than nothing is nothing
   return grouped(digits) + (rest ? `.${rest}` : "");
 }
 
-/** The shortest digits of x, or if these are more than 15, which is what sums of decimal fractions get, the first 14. */
-function withoutNoise(x) {
-  const text = plain(x), rest = text.split(".")[1] ?? "";
-  const many = text.replace(/^-/, "").replace(".", "").replace(/^0+/, "").length;
-  return many <= 15 || rest.length < many - 14 ? text : fixed(x, rest.length - (many - 14)).replace(/\.?0+$/, "");
+/** x with five digits that count and never fewer than two behind the point: 61.363 for 61.36278649734441, 1234.57 for 1234.5678. */
+function rounded(x) {
+  const text = plain(x), [whole, rest = ""] = text.replace("-", "").split(".");
+  const places = whole === "0" ? 5 + /^0*/.exec(rest)[0].length : Math.max(2, 5 - whole.length);
+  return rest.length <= places ? text : fixed(x, places).replace(/\.?0+$/, "");
 }
 
 /** A large number with the prefix that units have. */

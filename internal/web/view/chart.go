@@ -245,14 +245,11 @@ func times(n int) string {
 	return Plural(n, "time", "times")
 }
 
-// digits is a number of the chart, with as many digits as the configuration says, or as people read.
+// digits is a number of the chart.
 func (l Look) digits(x float64, f ChartFacts) string {
 	decimals := f.Source.Show.Decimals
 	if f.Field != f.Source.Show.Value {
 		decimals = nil
-	}
-	if decimals == nil && x != math.Trunc(x) {
-		x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
 	}
 	return Number(json.Number(strconv.FormatFloat(x, 'g', -1, 64)), decimals, true)
 }

@@ -54,8 +54,8 @@ func TestViews(t *testing.T) {
 	for i, p := range []struct {
 		name string
 		set  fixture.Set
-	}{{"13", fixture.Plant(13)}, {"60", fixture.Plant(60)}, {"calm 13", fixture.Calm(13)}, {"hostile", fixture.Hostile()}} {
-		is := page{Plant: p.name}
+	}{{"13", fixture.Plant(13)}, {"60", fixture.Plant(60)}, {"calm 13", fixture.Calm(13)}, {"hostile", fixture.Hostile()}, {"numbers", fixture.Numbers()}} {
+		is := page{Plant: p.name, Jobs: []view.JobRow{}}
 		l := look(p.set.Now)
 		sources, jobs := plantOf(p.set)
 		for _, s := range sources {
@@ -216,17 +216,26 @@ func BenchmarkOverview(b *testing.B) {
 	}
 }
 
-// A number that a sum has left with noise is shown without it; one that was given with many digits keeps its first ones.
-func TestNumbersWithoutNoise(t *testing.T) {
+// A number without decimals is rounded for people, and whole where it is exact.
+func TestNumbersAreRounded(t *testing.T) {
 	for number, want := range map[string]string{
-		"55.150000000000006": "55.15", "42.68000000000001": "42.68", "-0.30000000000000004": "−0.3", "0.3333333333333333": "0.33333333333333",
-		"83333.33333333334": "83,333.333333333", "999999.9999999999": "1,000,000", "21.125": "21.125", "0.1234567890123": "0.1234567890123",
+		"61.36278649734441": "61.363", "55.150000000000006": "55.15", "42.68000000000001": "42.68", "-0.30000000000000004": "−0.3", "0.3333333333333333": "0.33333",
+		"83333.33333333334": "83,333.33", "999999.9999999999": "1,000,000", "21.125": "21.125", "0.1234567890123": "0.12346", "9.999996": "10", "0.000123456789": "0.00012346",
+		"1234567.89": "1,234,567.89", "19.90": "19.9", "1.0846": "1.0846", "0.29876": "0.29876", "100000.125": "100,000.12", "20230815": "20,230,815", "12345.0": "12,345", "2.5e7": "25,000,000",
+		"-0.0": "0", "6.02e23": "6.02×10²³", "1.6e-19": "1.60×10⁻¹⁹",
 	} {
 		if got := view.Number(json.Number(number), nil, true); got != want {
 			t.Errorf("%s is shown as %s, want %s", number, got, want)
 		}
+	}
+	for _, number := range []string{"61.36278649734441", "55.150000000000006", "83333.33333333334", "0.000123456789", "1234567890123456789012"} {
 		if exact := view.Number(json.Number(number), nil, false); strings.NewReplacer(",", "", "−", "-").Replace(exact) != number {
 			t.Errorf("%s is %s where it is exact", number, exact)
+		}
+	}
+	for number, want := range map[string]string{"-0.04": "0.0", "-0.06": "−0.1", "5": "5.0", "9007199254740993": "9.01×10¹⁵"} {
+		if got := view.Number(json.Number(number), new(1), true); got != want {
+			t.Errorf("%s with a decimal is shown as %s, want %s", number, got, want)
 		}
 	}
 }

@@ -88,15 +88,16 @@ func midnight(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
 }
 
-// Number is a number as people read it. What is exact stays exact up to 12 digits; a headline has no room for more.
+// Number is a number as people read it: exact, with as many decimals as the configuration says, or else compact. Compact, a whole number
+// has all its digits, up to 11 characters; another one is rounded by [rounded]; and what has no room gets a prefix, or a power of ten.
 func Number(n json.Number, decimals *int, compact bool) string {
-	if whole, ok := new(big.Int).SetString(n.String(), 10); ok && (decimals == nil || *decimals == 0 || len(n) > 15) {
-		digits := grouped(whole.String())
+	x, err := n.Float64()
+	if whole, ok := wholeOf(n, x); ok && (decimals == nil || *decimals == 0 || len(whole) > 15) {
+		digits := grouped(whole)
 		if !compact || len(digits) <= 11 {
 			return digits
 		}
 	}
-	x, err := n.Float64()
 	switch {
 	case err != nil && !math.IsInf(x, 0):
 		return n.String()
@@ -105,13 +106,15 @@ func Number(n json.Number, decimals *int, compact bool) string {
 	case compact && math.Abs(x) >= 1e7:
 		return short(x)
 	}
-	digits := -1
-	if decimals != nil {
-		digits = *decimals
+	text := strconv.FormatFloat(x, 'f', -1, 64)
+	switch {
+	case decimals != nil:
+		text = strconv.FormatFloat(x, 'f', *decimals, 64)
+	case compact:
+		text = rounded(x, text)
 	}
-	text := strconv.FormatFloat(x, 'f', digits, 64)
-	if decimals == nil && compact {
-		text = withoutNoise(x, text)
+	if strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-") // a little less than nothing is nothing
 	}
 	whole, rest, point := strings.Cut(text, ".")
 	if text = grouped(whole); point {
@@ -120,15 +123,29 @@ func Number(n json.Number, decimals *int, compact bool) string {
 	return text
 }
 
-// withoutNoise returns the shortest digits of x, or if these are more than 15, which is what sums of decimal fractions get,
-// the first 14: 55.15 for 55.150000000000006.
-func withoutNoise(x float64, text string) string {
-	_, rest, _ := strings.Cut(text, ".")
-	many := len(strings.TrimLeft(strings.Replace(strings.TrimPrefix(text, "-"), ".", "", 1), "0"))
-	if many <= 15 || len(rest) < many-14 {
+// wholeOf returns the digits of a whole number, which x is approximately.
+func wholeOf(n json.Number, x float64) (digits string, ok bool) {
+	if whole, ok := new(big.Int).SetString(n.String(), 10); ok {
+		return whole.String(), true
+	}
+	if x == math.Trunc(x) && math.Abs(x) < 1e21 {
+		return strings.TrimPrefix(strconv.FormatFloat(x, 'f', -1, 64), map[bool]string{true: "-"}[x == 0]), true
+	}
+	return "", false
+}
+
+// rounded returns x, whose shortest digits are text, with five digits that count and never fewer than two behind the point: 61.363 for
+// 61.36278649734441, 1234.57 for 1234.5678, 0.012346 for 0.0123456. So money stays as it is. What has fewer digits keeps them.
+func rounded(x float64, text string) string {
+	whole, rest, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	places := max(2, 5-len(whole))
+	if whole == "0" {
+		places = 5 + len(rest) - len(strings.TrimLeft(rest, "0"))
+	}
+	if len(rest) <= places {
 		return text
 	}
-	text = strconv.FormatFloat(x, 'f', len(rest)-(many-14), 64)
+	text = strconv.FormatFloat(x, 'f', places, 64)
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
