@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/idempotency"
@@ -47,24 +46,18 @@ func (p *pushed) err() error {
 func (s sharedSources) Push(
 	ctx context.Context, name string, m kind.Message, caller access.Identity, key string,
 ) (counts bool, err error) {
-	for end := time.Now().Add(holderWithin); ; {
+	here := func() error {
 		counts, err = s.g.push(ctx, name, m, caller, key)
-		cfg := s.Definition(name)
-		if !errors.Is(err, sources.ErrElsewhere) || s.g.replica == nil || cfg == nil {
-			return counts, err
-		}
-		a, failed := s.g.ask(ctx, s.g.pollerOf(cfg), question{
-			Op: toPush, Source: name, Data: m.Data, Media: m.Media, Caller: &caller, Key: key,
-		})
-		switch {
-		case a.OK && a.Push != nil:
-			return a.Push.Counts, a.Push.err()
-		case failed != nil && !errors.Is(failed, replica.ErrNoReplica):
-			return false, failed
-		case errors.Is(failed, replica.ErrBusy), !askAgain(ctx, end):
-			return false, replica.ErrNoReplica
-		}
+		return err
 	}
+	a, err := s.atPoller(ctx, name, question{Op: toPush, Source: name, Data: m.Data, Media: m.Media, Caller: &caller, Key: key}, here)
+	switch {
+	case err != nil || a == nil:
+		return counts, err
+	case a.Push == nil:
+		return false, replica.ErrNoReplica
+	}
+	return a.Push.Counts, a.Push.err()
 }
 
 // push sends a value to a source that this process polls, once for each key.

@@ -54,22 +54,38 @@ func (s sharedSources) refreshAny(ctx context.Context, names []string) (wait tim
 }
 
 // refreshOwned refreshes a source that is not computed.
-func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (time.Duration, error) {
+func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (wait time.Duration, err error) {
+	here := func() error {
+		wait, err = s.Service.Refresh(ctx, cfg.Name)
+		return err
+	}
+	a, err := s.atPoller(ctx, cfg.Name, question{Op: toRefresh, Source: cfg.Name}, here)
+	switch {
+	case err != nil || a == nil:
+		return wait, err
+	case a.NotAsked:
+		return 0, kind.ErrNotAsked
+	}
+	return a.Wait, nil
+}
+
+// atPoller does something here, if this replica polls a source, and else asks the one that does, for as long as the source may be
+// about to move. The answer is nil if it was done here, or failed.
+func (s sharedSources) atPoller(ctx context.Context, name string, q question, here func() error) (*answer, error) {
 	for end := time.Now().Add(holderWithin); ; {
-		wait, err := s.Service.Refresh(ctx, cfg.Name)
-		if !errors.Is(err, sources.ErrElsewhere) {
-			return wait, err
+		err := here()
+		cfg := s.Definition(name)
+		if !errors.Is(err, sources.ErrElsewhere) || s.g.replica == nil || cfg == nil {
+			return nil, err
 		}
-		a, failed := s.g.ask(ctx, s.g.pollerOf(cfg), question{Op: toRefresh, Source: cfg.Name})
+		a, failed := s.g.ask(ctx, s.g.pollerOf(cfg), q)
 		switch {
-		case a.OK:
-			return a.Wait, nil
-		case a.NotAsked:
-			return 0, kind.ErrNotAsked
+		case a.OK, a.NotAsked:
+			return &a, nil
 		case failed != nil && !errors.Is(failed, replica.ErrNoReplica):
-			return 0, failed
+			return nil, failed
 		case errors.Is(failed, replica.ErrBusy), !askAgain(ctx, end):
-			return 0, replica.ErrNoReplica
+			return nil, replica.ErrNoReplica
 		}
 	}
 }
