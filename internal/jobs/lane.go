@@ -71,8 +71,8 @@ const lanesLook = 500
 // of the job is about that, too.
 func (s *Service) failsBeside(run wire.Run) bool {
 	j := s.Job(run.Job)
-	if j == nil || j.Alert == nil || len(j.Parallel) == 0 || run.Status != progress.StatusSucceeded {
-		return false
+	if j == nil || len(j.Parallel) == 0 || run.Status != progress.StatusSucceeded || j.alert.Alert() == nil {
+		return false // nothing fires that could stay
 	}
 	ctx, done := context.WithTimeout(context.Background(), archiveWithin)
 	defer done()
