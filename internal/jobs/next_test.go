@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
@@ -81,5 +82,31 @@ func TestLanesAreBounded(t *testing.T) {
 	}
 	if run, err := b.start("scan", n(42)); err != nil || !run.Snapshot().Coalesced && run.Snapshot().Requests != 2 {
 		t.Errorf("an equal start: %v, want it to join", err)
+	}
+}
+
+// Files are in memory until their run is over, so those of all runs together have a bound.
+func TestFilesOfAllRunsAreBounded(t *testing.T) {
+	b := open(t, `jobs: {scan: {exec: [a, "{f}", "{n}"], args: {f: {type: file, max_size: 8MB, default: ""}, n: {type: int}}, on_busy: queue, queue: 100}}`, untilDone)
+	with := func(n, size int) map[string]any {
+		return map[string]any{"f": &config.File{Name: "a", Size: size}, "n": int64(n)}
+	}
+	var last *jobs.Run
+	for i := range 32 {
+		var err error
+		if last, err = b.start("scan", jobs.StartOptions{Args: with(i, 8_000_000)}); err != nil {
+			t.Fatalf("start %d: %v", i, err)
+		}
+	}
+	_, err := b.start("scan", jobs.StartOptions{Args: with(32, 1)})
+	if refusal, ok := err.(*jobs.Refusal); !ok || refusal.Code != jobs.QueueFull || refusal.After == 0 {
+		t.Errorf("one more file: %v, want a refusal", err)
+	}
+	if _, err := b.start("scan", jobs.StartOptions{Args: map[string]any{"f": "", "n": int64(33)}}); err != nil {
+		t.Errorf("a start without a file: %v", err)
+	}
+	b.Cancel(last.Snapshot().ID)
+	if _, err := b.start("scan", jobs.StartOptions{Args: with(34, 8_000_000)}); err != nil {
+		t.Errorf("a file after a run with one has ended: %v", err)
 	}
 }

@@ -57,6 +57,10 @@ func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started,
 	if refusal := refusalOf(j, own, queued, opts); refusal != nil {
 		return started{}, refusal
 	}
+	if size := sizeOfFiles(opts.Args); size > 0 && q.filesLocked()+size > maxAllFiles {
+		return started{}, &Refusal{Code: QueueFull, After: retryFullQueue,
+			Detail: fmt.Sprintf("the files of the runs that wait or are in progress may have %d bytes together, and there is no room for %d more", maxAllFiles, size)}
+	}
 	if at := q.availableLocked(j, now); at != nil {
 		return started{}, &Refusal{Code: Limited, After: at.Sub(now),
 			Detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s",
@@ -69,6 +73,27 @@ func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started,
 	}
 	r := q.addLocked(j, opts, now)
 	return started{id: r.id, run: r}, nil
+}
+
+// maxAllFiles bounds the files that the starts of all runs that are not over have given, in bytes: they are in memory.
+const maxAllFiles = 256_000_000
+
+// filesLocked is how many bytes these files have.
+func (q *queue) filesLocked() (size int) {
+	for _, r := range q.runs {
+		size += sizeOfFiles(r.args)
+	}
+	return size
+}
+
+// sizeOfFiles is how many bytes the files among bound arguments have together.
+func sizeOfFiles(args map[string]any) (size int) {
+	for _, v := range args {
+		if f, ok := v.(*config.File); ok {
+			size += f.Size
+		}
+	}
+	return size
 }
 
 // mayBeJoined reports whether a start of j with equal arguments may join the run. The caller holds queue.mu.
