@@ -42,6 +42,8 @@ const (
 	toPast    = "past"
 	toHear    = "hear"
 	toEvents  = "events"
+	toFetch   = "fetch" // a question that is too large for one message, see [gateway.fetch]
+	toPiece   = "piece" // a part of that
 
 	toAcknowledge = "acknowledge"
 )
@@ -56,7 +58,7 @@ type question struct {
 	Trigger string           `json:"trigger,omitempty"`
 	Caller  *access.Identity `json:"caller,omitempty"`
 	Key     string           `json:"key,omitempty"`
-	ID      string           `json:"id,omitempty"`    // of the run that is to start; empty: a random one
+	ID      string           `json:"id,omitempty"`    // of the run that is to start; empty: a random one; or of a question to fetch
 	After   *wire.RunRef     `json:"after,omitempty"` // the run whose end starts it
 	Run     string           `json:"run,omitempty"`
 	From    int64            `json:"from,omitempty"`
@@ -87,6 +89,7 @@ type answer struct {
 	Push     *pushed        `json:"push,omitempty"`
 	Polls    []archive.Poll `json:"polls,omitempty"` // which this replica has made
 	Past     []byte         `json:"past,omitempty"`  // an [archive.Copy]
+	Piece    []byte         `json:"piece,omitempty"` // of a question
 
 	Events []archive.Event  `json:"events,omitempty"` // newest first
 	Newest int64            `json:"newest,omitempty"` // the ID of the newest event that is known of the one that asks
@@ -118,6 +121,11 @@ func (g *gateway) ask(ctx context.Context, id string, q question) (a answer, err
 	defer context.AfterFunc(g.stopping, func() { time.AfterFunc(askWithin, done) })()
 	q.Format = g.replica.Format()
 	data, err := json.Marshal(q)
+	if err == nil && len(data) > g.pieceSize() {
+		where, drop := g.large.keep(data)
+		defer drop()
+		data, err = json.Marshal(question{Format: q.Format, Op: toFetch, Who: g.replica.ID(), ID: where, Most: len(data)})
+	}
 	if err != nil {
 		return a, err
 	}
@@ -206,6 +214,16 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 		a.OK, a.Newest = true, g.telling.hear(q.Who, q.Events)
 	case toEvents:
 		return g.telling.page(ctx, q.From)
+	case toFetch:
+		whole, err := g.fetch(ctx, q)
+		if err != nil {
+			g.log.Warn("a question of another replica was not answered: it could not be fetched", "replica", q.Who, "bytes", q.Most, "err", err)
+			return a
+		}
+		return g.answerTo(ctx, whole)
+	case toPiece:
+		a.Piece = g.large.piece(q.ID, q.From, q.Most)
+		a.OK = a.Piece != nil
 	case toPush:
 		return g.answerPush(ctx, q)
 	case toRefresh:

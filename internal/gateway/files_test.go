@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -294,6 +295,30 @@ jobs: {scan: {http: {upstream: u, method: PUT, body: "{f}"}, args: {f: {type: fi
 	run := s.ended(of(decode(t, []byte(text)), "id"))
 	if want := "PUT application/octet-stream \x00{f}\xff"; run["status"] != "succeeded" || got.Load() != want {
 		t.Errorf("the upstream got %q, and the run ended as %v, want %q", got.Load(), run, want)
+	}
+}
+
+// A file that is larger than a message between replicas gets to the one that runs the job, wherever it was sent.
+func TestReplicasHandLargeFilesOver(t *testing.T) {
+	f := newFleet(t)
+	const yaml = `
+jobs:
+  scan: {exec: [sha256sum, "{table}"], args: {table: {type: file, max_size: 8MB}}, on_busy: queue}
+`
+	all := []*member{f.join(yaml), f.join(yaml)}
+	for i, m := range all {
+		data := bytes.Repeat([]byte{byte(i), 7, 31}, 700_000)
+		w := m.do("POST", runs, fmt.Sprintf(`{"args":{"table":{"name":"a.bin","data":%q}}}`, base64.StdEncoding.EncodeToString(data)))
+		if w.Code != 202 {
+			t.Fatalf("start %d = %d %s", i, w.Code, w.Body)
+		}
+		run := m.ended(of(decode(t, w.Body.Bytes()), "id"))
+		if want := fmt.Sprintf("%x ", sha256.Sum256(data)); !strings.HasPrefix(of(run, "output"), want) {
+			t.Errorf("the program got another file: %v, want %s", run, want)
+		}
+	}
+	for _, m := range all {
+		m.leave()
 	}
 }
 

@@ -25,6 +25,7 @@ type sharing struct {
 	outputs  *replica.Runs    // is the archive of runs, with what was printed at other replicas
 	watched  *watched         // tells the others which sources are watched here
 	telling  *sharedEvents    // tells the others of events
+	large    largeQuestions   // that are fetched
 
 	unanswer   func()             // ends the answers to other replicas
 	copying    *lifecycle.Service // completes the past by that of other replicas
@@ -38,7 +39,7 @@ type sharing struct {
 
 // openReplica makes this process one of those that share its store.
 func (g *gateway) openReplica(live context.Context, name string, opts Options) (err error) {
-	g.zone = opts.zone
+	g.zone, g.large = opts.zone, newLargeQuestions()
 	g.replica, err = replica.Open(live, replica.Deps{
 		Store: g.store, Asking: opts.asking, Log: g.log, Name: name, Version: version(), Format: opts.format,
 	})

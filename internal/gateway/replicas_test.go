@@ -42,8 +42,18 @@ func (q *questions) Ask(ctx context.Context, id string, question []byte) ([]byte
 		return nil, replica.ErrNoReplica
 	}
 	time.Sleep(time.Millisecond)
-	return answer(ctx, bytes.Clone(question)), nil
+	if len(question) > maxMessage {
+		return nil, fmt.Errorf("the question has %d bytes", len(question))
+	}
+	got := answer(ctx, bytes.Clone(question))
+	if len(got) > maxMessage {
+		return nil, fmt.Errorf("the answer has %d bytes", len(got))
+	}
+	return got, nil
 }
+
+// maxMessage bounds a question and an answer, as a store on NATS does.
+const maxMessage = 992 << 10
 
 func (q *questions) Answer(id string, answer func(context.Context, []byte) []byte) (stop func(), err error) {
 	q.mu.Lock()
