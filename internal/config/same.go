@@ -22,7 +22,7 @@ func same(a, b reflect.Value) bool {
 		case a.IsNil() || b.IsNil() || a.Pointer() == b.Pointer():
 			return a.Pointer() == b.Pointer()
 		case byText[a.Type()]:
-			return a.Interface().(fmt.Stringer).String() == b.Interface().(fmt.Stringer).String()
+			return textOf(a) == textOf(b)
 		}
 		return same(a.Elem(), b.Elem())
 	case reflect.Interface:
@@ -58,6 +58,11 @@ func same(a, b reflect.Value) bool {
 		return a.IsNil() == b.IsNil() // it is made from another field that is compared, as At.Next is from At.Cron
 	}
 	return a.Equal(b)
+}
+
+// textOf is the text of what p points to. p may be of an unexported field, which has no Interface.
+func textOf(p reflect.Value) string {
+	return reflect.NewAt(p.Type().Elem(), p.UnsafePointer()).Interface().(fmt.Stringer).String()
 }
 
 // byText are the types that are compared by their text.

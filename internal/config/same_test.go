@@ -31,6 +31,9 @@ jobs:
       depth: {type: int, default: 3, min: 1, max: 9}
     progress: '^(?<percent>\d+)%'
     timeout: 10m
+  reboot:
+    exec: [reboot, "{host}"]
+    args: {host: {type: enum, values: {from: other, jq: ".hosts[]"}}}
 `
 
 // What is read twice is the same; whatever is changed in it, what says or uses that is not, and nothing else.
@@ -56,6 +59,8 @@ func TestSame(t *testing.T) {
 		{"default: 3", `default: 4`, "scan"},
 		{`\d+`, `\d{1,3}`, "scan"},
 		{"timeout: 10m", "timeout: 11m", "scan"},
+		{".hosts[]", ".hosts[].name", "reboot"},
+		{"from: other, jq", "from: tank, jq", "reboot"},
 	} {
 		c := load(t, replace(t, whole, tt.old, tt.new))
 		var changed string
