@@ -58,6 +58,17 @@ func (d *delivery) read(ctx context.Context, r *http.Request) (err error) {
 	return err
 }
 
+// challenge returns what Slack wants to have back before it sends anything else to an address, and whether the delivery asks for
+// that: {"type": "url_verification", "challenge": TEXT}.
+func (d *delivery) challenge() (string, bool) {
+	if d.Verify.Scheme != hook.Slack {
+		return "", false
+	}
+	asks, _ := d.value.(map[string]any)
+	text, ok := asks["challenge"].(string)
+	return text, ok && asks["type"] == "url_verification"
+}
+
 func (d *delivery) run(ctx context.Context, what string, p *jq.Program) (any, error) {
 	v, err := p.RunWith(ctx, d.value, d.variables)
 	if err != nil {

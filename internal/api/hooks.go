@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -31,8 +32,8 @@ const (
 	smallDelivery = 64 << 10
 	// maxLarge bounds the larger ones that are read at the same time: who sends them is not known before their end.
 	maxLarge = 16
-	// largeWithin is how long one may take to come: so long it keeps others out.
-	largeWithin = 10 * time.Second
+	// deliveredWithin is how long a delivery may take to come: so long a large one keeps others out.
+	deliveredWithin = 10 * time.Second
 	// rememberFor is for how long a delivery is known that is sent again, and rememberMost how many of each hook are.
 	rememberFor  = 24 * time.Hour
 	rememberMost = 10_000
@@ -93,6 +94,10 @@ func (a *API) takeDelivery(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusUnprocessableEntity, "what was sent cannot be read: "+err.Error())
 		return
 	}
+	if challenge, ok := d.challenge(); ok {
+		answer(w, http.StatusOK, wire.Challenge{Challenge: challenge})
+		return
+	}
 	a.deliver(ctx, w, r, d)
 }
 
@@ -109,35 +114,32 @@ func (a *API) readDelivery(w http.ResponseWriter, r *http.Request, check io.Writ
 		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxDelivery))
 		return nil, false
 	}
+	connection := http.NewResponseController(w)
+	within := func(d time.Duration) { _ = connection.SetReadDeadline(time.Now().Add(d)) } // fails where there is no connection, as in a test
 	free := func() (ended bool) { return false }
 	if r.ContentLength < 0 || r.ContentLength > smallDelivery {
-		connection := http.NewResponseController(w)
-		within := func(d time.Duration) { _ = connection.SetReadDeadline(time.Now().Add(d)) } // fails where there is no connection, as in a test
 		got := a.hooks.large.take(a.deps.Guard.Address(r), a.deps.Clock.Now(), func() { within(-time.Second) })
 		if got == nil {
 			failForNow(w, r, http.StatusServiceUnavailable, tooMuch, time.Second)
 			return nil, false
 		}
-		within(largeWithin)
-		free = func() (ended bool) {
-			// After an error the time stays: the server waits for the rest of a body before it answers.
-			if ended = a.hooks.large.free(got); ok && !ended {
-				_ = connection.SetReadDeadline(time.Time{})
-			}
-			return ended
-		}
+		free = func() (ended bool) { return a.hooks.large.free(got) }
 	}
+	within(deliveredWithin)
 	var buffer bytes.Buffer
 	buffer.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
 	_, err := buffer.ReadFrom(io.TeeReader(http.MaxBytesReader(w, r.Body, MaxDelivery), check))
-	ok = err == nil
+	// After an error the time stays: the server waits for the rest of a body before it answers.
 	switch ended := free(); {
 	case ended:
 		failForNow(w, r, http.StatusServiceUnavailable, tooMuch, time.Second)
-	case ok:
-		return buffer.Bytes(), true
-	default:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body did not come within %v", deliveredWithin))
+	case err != nil:
 		failRead(w, r, err)
+	default:
+		_ = connection.SetReadDeadline(time.Time{})
+		return buffer.Bytes(), true
 	}
 	return nil, false
 }

@@ -66,6 +66,9 @@ func slack(body string) []string {
 	}
 }
 
+// slackJSON is that of Slack for an event.
+func slackJSON(body string) []string { return append(slack(body)[:4:4], "Content-Type", "application/json") }
+
 func TestHooks(t *testing.T) {
 	cfg := load(t, someHooks)
 	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
@@ -76,6 +79,8 @@ func TestHooks(t *testing.T) {
 	gitlab := []string{"X-Gitlab-Token", hookSecret}
 	const main = `{"ref":"refs/heads/main","n":3}`
 	const pinged, command = `{"ref":"refs/heads/ping"}`, "command=%2Fbuild&text=refs%2Fheads%2Fslack"
+	const asked = `{"token":"t","challenge":"3eZbrw<&","type":"url_verification"}`
+	const event = `{"type":"event_callback","challenge":"x"}`
 	form := url.Values{"payload": {`{"ref":"refs/heads/form"}`}}.Encode()
 	for _, tt := range []struct {
 		what, path, body string
@@ -92,6 +97,10 @@ func TestHooks(t *testing.T) {
 		{"when was false", "/hooks/deploy", pinged, signed(pinged, "X-GitHub-Event", "push"), 204, ""},
 		{"Slack", "/hooks/talk", command, slack(command), 200, ""},
 		{"Slack, when is false", "/hooks/talk", "text=no", slack("text=no"), 200, ""},
+		{"Slack, to check the address", "/hooks/talk", asked, slackJSON(asked), 200, `{"challenge":"3eZbrw<&"}`},
+		{"Slack, to check the address, forged", "/hooks/talk", asked, slackJSON(asked + " "), 403, "it is not signed with the secret"},
+		{"Slack, an event with a challenge", "/hooks/talk", event, slackJSON(event), 422, "this has no value"},
+		{"not Slack", "/hooks/deploy", asked, signed(asked), 422, "this has no value"},
 		{"unsigned", "/hooks/deploy", main, nil, 403, "it has no header X-Hub-Signature-256"},
 		{"forged", "/hooks/deploy", main, signed(main + " "), 403, "it is not signed with the secret"},
 		{"by a token", "/hooks/deploy", main, bearer("admin"), 403, "it has no header"},
@@ -121,7 +130,7 @@ func TestHooks(t *testing.T) {
 		if status != tt.status || !contains(body, tt.says) {
 			t.Errorf("%s: %d %s, want %d and %s", tt.what, status, body, tt.status, tt.says)
 		}
-		if status == 200 && body != "" {
+		if status == 200 && tt.says == "" && body != "" {
 			t.Errorf("%s: the answer is %s, want none", tt.what, body)
 		}
 		if status == 202 && head.Get("Location") != "/tide/api/v1/runs/"+str(decode(t, []byte(body))["run"]) {
@@ -296,6 +305,51 @@ func TestSlowHooks(t *testing.T) {
 		resp.Body.Close()
 	}
 }
+
+// A small body may take 10 s, too.
+func TestASmallHookIsBoundInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, load(t, "jobs: {build: {exec: [echo]}}\nhooks: {deploy: {job: build, verify: {hmac_sha256: 0123456789abcdef}}}"), io.Discard, nil)
+		sender, conn := net.Pipe()
+		server := &http.Server{Handler: b.handler}
+		listener := &oneConn{conn: conn, closed: make(chan struct{})}
+		go server.Serve(listener)
+		defer server.Close()
+		begun := time.Now()
+		fmt.Fprintf(sender, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n1", 0)
+		resp, err := http.ReadResponse(bufio.NewReader(sender), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		if took := time.Since(begun); resp.StatusCode != 400 || !contains(string(text), "the body did not come within 10s") || took != 10*time.Second {
+			t.Errorf("after %v the answer is %d %s, want 400 after 10 s", took, resp.StatusCode, text)
+		}
+	})
+}
+
+// A oneConn is a listener with one connection.
+type oneConn struct {
+	conn   net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *oneConn) Accept() (conn net.Conn, err error) {
+	l.once.Do(func() { conn = l.conn })
+	if conn == nil {
+		<-l.closed
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (l *oneConn) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
 
 // What is sent to two replicas starts one run, wherever the job is.
 func TestReplicasShareHooks(t *testing.T) {

@@ -7,3 +7,8 @@ type Delivery struct {
 	Run      string `json:"run"`      // its ID
 	Repeated bool   `json:"repeated"` // the same was sent before, and led to the run
 }
+
+// A Challenge answers Slack, which asks whether an address is that of a hook.
+type Challenge struct {
+	Challenge string `json:"challenge"` // as it was sent
+}

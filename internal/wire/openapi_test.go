@@ -53,7 +53,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Replica": wire.Replica{}, "Replicas": wire.Replicas{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
 		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{}, "AlertsVersion": wire.AlertsVersion{},
 		"AlertObject": wire.AlertObject{}, "Told": wire.Told{}, "Receiver": wire.Receiver{},
-		"Health": wire.Health{}, "Delivery": wire.Delivery{}, "Event": wire.Event{}, "Events": wire.Events{},
+		"Health": wire.Health{}, "Delivery": wire.Delivery{}, "Challenge": wire.Challenge{}, "Event": wire.Event{}, "Events": wire.Events{},
 	} {
 		compare(t, all, name, reflect.TypeOf(v), nil)
 	}
