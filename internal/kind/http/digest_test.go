@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,25 +23,34 @@ import (
 // A guardian checks Digest as RFC 7616 has it: each nonce is its own, each number of its use is used once, and the hash
 // must be right for exactly this request. It computes that by itself.
 type guardian struct {
-	algorithm string // "MD5", "SHA-256" or "", which means MD5
-	qop       string // "auth", "auth-int" or ""
+	algorithm string // "MD5", "SHA-256" or "", which means MD5; with -sess or without
+	qop       string // a list of "auth" and "auth-int", the one that is used first; or ""
 	lives     int    // how often a nonce may be used before it is stale; 0: for ever
 	silent    bool   // it does not say that a nonce is stale
+	next      bool   // each answer has the nonce of the next request, and no nonce can be used twice
+	beside    string // other challenges: before and behind %s in one line, or in several lines
 
 	mu     sync.Mutex // guards the fields below
-	nonces map[string]map[string]bool
-	issued int
+	nonces map[string]*nonce
+	issued int // nonces
+	asks   int // challenges
 	asked  int // requests in all
 	passed int
 	wrong  []string
 	bodies []string
 }
 
+// A nonce is one that was issued.
+type nonce struct {
+	used  map[string]bool // counts
+	prime [2]string       // with -sess: the nonce and the cnonce with which the session began; empty: it has not
+}
+
 var parameters = regexp.MustCompile(`(\w+)=(?:"([^"]*)"|([^,]*))`)
 
 func (g *guardian) hash(parts ...string) string {
 	var h hash.Hash = md5.New()
-	if g.algorithm == "SHA-256" {
+	if strings.HasPrefix(g.algorithm, "SHA-256") {
 		h = sha256.New()
 	}
 	io.WriteString(h, strings.Join(parts, ":"))
@@ -51,18 +62,25 @@ func (g *guardian) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asked++
-	stale, why := g.checkLocked(r, string(body))
+	stale, was, why := g.checkLocked(r, string(body))
 	if why == "" {
 		g.passed++
 		g.bodies = append(g.bodies, string(body))
+		if g.next {
+			g.issued++
+			next := fmt.Sprintf("n%d,=", g.issued)
+			g.nonces[next] = &nonce{used: map[string]bool{}, prime: was.prime}
+			w.Header().Set("Authentication-Info", `qop=auth, rspauth="a, nextnonce=b", nextnonce = "`+next+`"`)
+		}
 		fmt.Fprintf(w, `{"passed": %d}`, g.passed)
 		return
 	}
 	g.wrong = append(g.wrong, why)
+	g.asks++
 	g.issued++
-	nonce := fmt.Sprintf("n%d,=", g.issued)
-	g.nonces[nonce] = map[string]bool{}
-	challenge := `Digest realm="the plant, line \"1\"", nonce="` + nonce + `", opaque="o p"`
+	fresh := fmt.Sprintf("n%d,=", g.issued)
+	g.nonces[fresh] = &nonce{used: map[string]bool{}}
+	challenge := `Digest realm="the plant, line \"1\"", nonce="` + fresh + `", opaque="o p"`
 	if g.algorithm != "" {
 		challenge += ", algorithm=" + g.algorithm
 	}
@@ -72,61 +90,76 @@ func (g *guardian) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if stale && !g.silent {
 		challenge += ", stale=true"
 	}
-	w.Header().Set("WWW-Authenticate", challenge)
+	for line := range strings.Lines(fmt.Sprintf(cmp.Or(g.beside, "%s"), challenge)) {
+		w.Header().Add("WWW-Authenticate", strings.TrimSpace(line))
+	}
 	http.Error(w, strings.Repeat("who are you? ", 100), http.StatusUnauthorized)
 }
 
 // checkLocked returns why a request does not pass, and whether only its nonce is to blame.
-func (g *guardian) checkLocked(r *http.Request, body string) (stale bool, why string) {
+func (g *guardian) checkLocked(r *http.Request, body string) (stale bool, of *nonce, why string) {
 	header, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Digest ")
 	if !ok {
-		return false, "no credential"
+		return false, nil, "no credential"
 	}
 	p := map[string]string{}
 	for _, m := range parameters.FindAllStringSubmatch(strings.ReplaceAll(header, `\"`, "'"), -1) {
 		p[m[1]] = m[2] + m[3]
 	}
-	used, known := g.nonces[p["nonce"]]
+	of = g.nonces[p["nonce"]]
 	const realm = `the plant, line "1"`
+	qop := "auth"
+	if !slices.Contains(strings.Split(strings.ReplaceAll(g.qop, " ", ""), ","), qop) {
+		qop = g.qop
+	}
 	switch {
 	case p["uri"] != r.URL.RequestURI() || p["realm"] != strings.ReplaceAll(realm, `"`, "'") || p["opaque"] != "o p":
-		return false, fmt.Sprintf("it is for another request: %v", p)
-	case !known:
-		return false, "unknown nonce"
-	case g.qop != "" && p["qop"] != g.qop || g.algorithm != "" && p["algorithm"] != g.algorithm:
-		return false, fmt.Sprintf("another way: %v", p)
+		return false, nil, fmt.Sprintf("it is for another request: %v", p)
+	case of == nil:
+		return false, nil, "unknown nonce"
+	case p["qop"] != qop || p["algorithm"] != g.algorithm:
+		return false, nil, fmt.Sprintf("another way: %v", p)
+	}
+	a1 := g.hash("ann", realm, "s3cret")
+	if strings.HasSuffix(g.algorithm, "-sess") {
+		if of.prime[0] == "" {
+			of.prime = [2]string{p["nonce"], p["cnonce"]}
+		}
+		a1 = g.hash(a1, of.prime[0], of.prime[1])
 	}
 	a2 := []string{r.Method, p["uri"]}
-	if g.qop == "auth-int" {
+	if qop == "auth-int" {
 		a2 = append(a2, g.hash(body))
 	}
-	parts := []string{g.hash("ann", realm, "s3cret"), p["nonce"]}
+	parts := []string{a1, p["nonce"]}
 	if g.qop != "" {
 		parts = append(parts, p["nc"], p["cnonce"], p["qop"])
 	}
 	if p["response"] != g.hash(append(parts, g.hash(a2...))...) {
-		return false, "wrong hash"
+		return false, nil, "wrong hash"
 	}
-	if g.qop == "" { // the nonce is for one request
+	if g.qop == "" || g.next { // the nonce is for one request
 		delete(g.nonces, p["nonce"])
-		return false, ""
+	}
+	if g.qop == "" {
+		return false, of, ""
 	}
 	n, err := strconv.ParseUint(p["nc"], 16, 32)
 	switch {
-	case err != nil || len(p["nc"]) != 8 || p["cnonce"] == "":
-		return false, "bad count " + p["nc"]
-	case used[p["nc"]]:
-		return false, "replayed"
+	case err != nil || len(p["nc"]) != 8 || p["cnonce"] == "" || g.next && n != 1:
+		return false, nil, "bad count " + p["nc"]
+	case of.used[p["nc"]]:
+		return false, nil, "replayed"
 	case g.lives > 0 && int(n) > g.lives:
-		return true, "stale"
+		return true, nil, "stale"
 	}
-	used[p["nc"]] = true
-	return false, ""
+	of.used[p["nc"]] = true
+	return false, of, ""
 }
 
 func (g *guardian) start(t *testing.T, password string) (*httpkind.Upstream, *http.Client) {
 	t.Helper()
-	g.nonces = map[string]map[string]bool{}
+	g.nonces = map[string]*nonce{}
 	h := serve(t, "", g.ServeHTTP)
 	u := upstreamOf(t, "{http: "+h.URL.String()+", auth: {digest: {user: ann, password: "+password+"}}}")
 	return u, open(t, u)
@@ -136,6 +169,11 @@ func TestDigest(t *testing.T) {
 	for _, g := range []*guardian{
 		{qop: "auth"}, {algorithm: "MD5", qop: "auth"}, {algorithm: "SHA-256", qop: "auth"}, {algorithm: "SHA-256", qop: "auth-int"},
 		{qop: "auth", lives: 2}, {qop: "auth", lives: 2, silent: true},
+		{algorithm: "MD5-sess", qop: "auth"}, {algorithm: "SHA-256-sess", qop: "auth-int, auth"}, {algorithm: "SHA-256-sess", qop: "auth", lives: 2},
+		{qop: "auth", next: true}, {algorithm: "MD5-sess", qop: "auth", next: true},
+		{qop: "auth", beside: `Basic realm="a, Digest b=\"c\"", %s, Bearer`}, {qop: "auth", beside: "Negotiate, NTLM TlRM==,, %s\nBasic realm=x"},
+		{algorithm: "MD5-sess", qop: "auth", beside: `Digest realm="x", nonce="y", algorithm=TOKEN, %s`},
+		{qop: "auth", beside: "Digest realm=\"x\", nonce=\"y\", algorithm=MD5-sess\n%s\nDigest realm=\"x\", nonce=\"y\""},
 	} {
 		u, client := g.start(t, "s3cret")
 		get := ask(t, u, client, "/api/a b")
@@ -152,8 +190,8 @@ func TestDigest(t *testing.T) {
 		if g.lives > 0 {
 			want = 3
 		}
-		if g.issued != want || g.asked != 6+want {
-			t.Errorf("%s %s: %d requests with %d challenges, want %d and %d: %v", g.algorithm, g.qop, g.asked, g.issued, 6+want, want, g.wrong)
+		if g.asks != want || g.asked != 6+want {
+			t.Errorf("%s %s: %d requests with %d challenges, want %d and %d: %v", g.algorithm, g.qop, g.asked, g.asks, 6+want, want, g.wrong)
 		}
 	}
 }
@@ -226,9 +264,12 @@ func TestDigestWithAWrongPassword(t *testing.T) {
 func TestNoDigest(t *testing.T) {
 	for challenge, want := range map[string]string{
 		"Basic realm=x": "401 Unauthorized: the server asks for Basic, not for digest",
-		`Digest realm="x", nonce="y", algorithm=MD5-sess, qop="auth"`: "401 Unauthorized: the server asks for digest with MD5-sess auth, which is not supported",
-		`Digest "`: "401 Unauthorized: the challenge for digest cannot be read",
-		"":         "401 Unauthorized: no",
+		`Digest realm="x", nonce="y", algorithm=MD5-sess`: "401 Unauthorized: the server asks for digest with MD5-sess, which is not supported",
+		`Digest realm="x", nonce="y", qop="auth-conf", Basic realm=x, Digest realm="x", nonce="y", algorithm=AKAv1-MD5, qop="auth,auth-int"`: "401 Unauthorized: " +
+			"the server asks for digest with auth-conf or AKAv1-MD5 auth,auth-int, which is not supported",
+		`Basic realm="a, b", Negotiate`: "401 Unauthorized: the server asks for Basic or Negotiate, not for digest",
+		`Digest "`:                      "401 Unauthorized: the challenge for digest cannot be read",
+		"":                              "401 Unauthorized: no",
 	} {
 		h := serve(t, "", func(w http.ResponseWriter, r *http.Request) {
 			if challenge != "" {
@@ -240,6 +281,37 @@ func TestNoDigest(t *testing.T) {
 		_, err := ask(t, u, open(t, u), "/").Fetch(t.Context())
 		if got := said(err); got != want {
 			t.Errorf("asked for %q the error is %q, want %q", challenge, got, want)
+		}
+	}
+}
+
+// The examples of RFC 7616 §3.9, whose second one is as erratum 4897 has it.
+func TestTheExamplesOfDigest(t *testing.T) {
+	const first = `Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=%s, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", ` +
+		`opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`
+	const cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+	sha256, md5 := fmt.Sprintf(first, "SHA-256"), fmt.Sprintf(first, "MD5")
+	for _, tt := range []struct {
+		lines                          []string
+		user, password, cnonce, target string
+		has                            []string
+	}{
+		{[]string{sha256, md5}, "Mufasa", "Circle of Life", cnonce, "http://www.example.org/dir/index.html",
+			[]string{`response="753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"`, "algorithm=SHA-256", "nc=00000001", "qop=auth",
+				`uri="/dir/index.html"`, `opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`, `username="Mufasa"`, `cnonce="` + cnonce + `"`}},
+		{[]string{md5 + ", " + sha256}, "Mufasa", "Circle of Life", cnonce, "http://www.example.org/dir/index.html",
+			[]string{`response="8ca523f5e9506fed4657c9700eebdbec"`, "algorithm=MD5"}},
+		{[]string{`Digest realm="api@example.org", qop="auth", algorithm=SHA-512-256, nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK", ` +
+			`opaque="HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS", charset=UTF-8, userhash=true`},
+			"Jäsøn Doe", "Secret, or not?", "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v", "http://api.example.org/doe.json",
+			[]string{`username="793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b"`, "userhash=true",
+				`response="3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"`}},
+	} {
+		got := httpkind.AnswerDigest(http.Header{"Www-Authenticate": tt.lines}, tt.user, tt.password, tt.cnonce, tt.target)
+		for _, has := range tt.has {
+			if !strings.Contains(got, has) {
+				t.Errorf("the answer to %s is %s, want it to have %s", tt.lines[0], got, has)
+			}
 		}
 	}
 }
@@ -256,6 +328,32 @@ func TestDigestIsBounded(t *testing.T) {
 	if _, err := ask(t, u, open(t, u), "/").Fetch(t.Context()); said(err) != "401 Unauthorized" || asked != 3 {
 		t.Errorf("after %d requests the error is %v, want 401 after 3", asked, err)
 	}
+}
+
+// Challenges that are written into one line, with whatever is quoted in them, are read as they were.
+func FuzzChallenges(f *testing.F) {
+	f.Add("Digest", `a, Basic b="c`, "Negotiate", "x==")
+	f.Add("digest", `\`, "Basic", "")
+	f.Fuzz(func(t *testing.T, first, quoted, second, token string) {
+		for _, scheme := range []string{first, second} {
+			if !regexp.MustCompile(`^[A-Za-z0-9-]+$`).MatchString(scheme) {
+				return
+			}
+		}
+		if !regexp.MustCompile(`^[A-Za-z0-9]*=*$`).MatchString(token) || strings.HasPrefix(token, "=") || strings.ContainsAny(quoted, "\r\n") {
+			return
+		}
+		quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(quoted)
+		want := []string{first + ` realm="` + quoted + `", nonce="` + quoted + `"`, strings.TrimSpace(second + " " + token), first, second + " a=b"}
+		for _, lines := range [][]string{want, {strings.Join(want, ",")}, {", " + strings.Join(want, " , ,\t"), ""}} {
+			if got := httpkind.ChallengesOf(http.Header{"Www-Authenticate": lines}); !slices.Equal(got, want) {
+				t.Errorf("of %q the challenges are %q, want %q", lines, got, want)
+			}
+		}
+		if nonce := httpkind.NextNonce(http.Header{"Authentication-Info": {`rspauth="` + quoted + `", nextnonce="n"`}}); nonce != "n" {
+			t.Errorf("the next nonce beside %q is %q, want n", quoted, nonce)
+		}
+	})
 }
 
 func FuzzChallenge(f *testing.F) {

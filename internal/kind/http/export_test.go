@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/kind"
@@ -57,6 +58,29 @@ func NewDigest(user, password string) func(*http.Request, func(*http.Request) (*
 		return d.roundTrip(r, send)
 	}
 }
+
+// AnswerDigest answers the first challenge of a header that can be answered, with a cnonce.
+func AnswerDigest(h http.Header, user, password, cnonce, target string) string {
+	login := Login{user, password}
+	for text := range challengesOf(h) {
+		c, err := parseDigest(text)
+		if err != nil {
+			continue
+		}
+		if s := newDigestSession(c, login, cnonce); s != nil {
+			r, _ := http.NewRequest(http.MethodGet, target, nil)
+			_ = s.authorise(r, login, 1)
+			return r.Header.Get("Authorization")
+		}
+	}
+	return ""
+}
+
+// ChallengesOf are the challenges of an answer.
+func ChallengesOf(h http.Header) []string { return slices.Collect(challengesOf(h)) }
+
+// NextNonce is the nonce that an answer names for the next request.
+func NextNonce(h http.Header) string { return nextNonce(h) }
 
 // SetAgain has a fetcher of pages wait by again.
 func SetAgain(f kind.Fetcher, again func(context.Context) error) { f.(*pager).again = again }
