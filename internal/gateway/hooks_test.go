@@ -67,7 +67,9 @@ func slack(body string) []string {
 }
 
 // slackJSON is that of Slack for an event.
-func slackJSON(body string) []string { return append(slack(body)[:4:4], "Content-Type", "application/json") }
+func slackJSON(body string) []string {
+	return append(slack(body)[:4:4], "Content-Type", "application/json")
+}
 
 func TestHooks(t *testing.T) {
 	cfg := load(t, someHooks)

@@ -37,7 +37,7 @@ type OAuth2 struct {
 	Style        Style
 }
 
-// A Style is where a request for a token has the client's credential. Empty means the one that works.
+// A Style is where a request for a token has the client's credential. Empty means the header, or the body if the server has not seen it there.
 type Style string
 
 // The values of [Style].
@@ -139,7 +139,7 @@ func (o *OAuth2) keys(where string) grammar.Keys {
 		grammar.Func("params", "further parameters of the request for a token, such as `audience`",
 			tokenParamsShape, func(v *grammar.Node) { o.Params = readTokenParams(v, "params of "+where) }).
 			Also("parameters extra audience resource endpoint_params").Secret(),
-		grammar.OneOf("style", "where that request has `client_id` and `client_secret`; without it as the server takes it",
+		grammar.OneOf("style", "where that request has `client_id` and `client_secret`; without it in the header, or in the body if the server does not find them there",
 			&o.Style, styles).Also("auth_style"),
 	}
 }

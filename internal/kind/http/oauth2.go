@@ -41,6 +41,7 @@ type tokens struct {
 	life    context.Context  // ends with close
 	end     context.CancelCauseFunc
 	flights sync.WaitGroup
+	tries   bool // no style is set, and none is known to work; of the request in progress, as the style in config
 
 	mu       sync.Mutex // guards the fields below
 	closed   bool
@@ -76,6 +77,7 @@ func newTokens(u *Upstream, direct *conns, files *certificate.Client, secrets *s
 			ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL.String(), Scopes: o.Scopes,
 			EndpointParams: params, AuthStyle: o.Style.style(),
 		},
+		tries: o.Style == "",
 		client: &http.Client{
 			Transport:     way,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -197,7 +199,7 @@ func (t *tokens) request(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, tokenWithin, clock.TimedOut{After: tokenWithin})
 	defer cancel()
 	start := time.Now()
-	token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
+	token, err := t.ask(context.WithValue(ctx, oauth2.HTTPClient, t.client))
 	if err == nil {
 		err = checkToken(token)
 	}
@@ -227,6 +229,27 @@ func (t *tokens) request(ctx context.Context) {
 	t.flight = nil
 }
 
+// ask requests a token with the credential in the header, as every server has to take it (RFC 6749 §2.3.1), and unless a style is set, in
+// the body if the server has not seen it there. A credential that is refused is not sent again: that would count twice where
+// attempts are counted. The style that worked stays.
+func (t *tokens) ask(ctx context.Context) (*oauth2.Token, error) {
+	token, err := t.config.Token(ctx)
+	if t.tries && isUnseen(err) {
+		t.config.AuthStyle = oauth2.AuthStyleInParams
+		if token, err = t.config.Token(ctx); err != nil {
+			t.config.AuthStyle = oauth2.AuthStyleInHeader
+		}
+	}
+	t.tries = t.tries && err != nil
+	return token, err
+}
+
+// isUnseen reports whether err is the answer of a server that has found no credential where it looks for one.
+func isUnseen(err error) bool {
+	e, ok := errors.AsType[*oauth2.RetrieveError](err)
+	return ok && e.Response.StatusCode == http.StatusBadRequest && (e.ErrorCode == "" || e.ErrorCode == "invalid_request")
+}
+
 // setLocked puts a token to use that was requested at start.
 func (t *tokens) setLocked(token *oauth2.Token, start time.Time) {
 	if t.token != nil {
@@ -252,11 +275,8 @@ func (t *tokens) close() {
 
 // style is what package oauth2 calls it.
 func (s Style) style() oauth2.AuthStyle {
-	switch s {
-	case StyleHeader:
-		return oauth2.AuthStyleInHeader
-	case StyleBody:
+	if s == StyleBody {
 		return oauth2.AuthStyleInParams
 	}
-	return oauth2.AuthStyleAutoDetect
+	return oauth2.AuthStyleInHeader
 }

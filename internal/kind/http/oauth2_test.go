@@ -20,6 +20,7 @@ import (
 type issuer struct {
 	lasts  time.Duration                    // of a token; 0: it does not say
 	style  string                           // "header" or "body": where it takes the credential; empty: both
+	unseen string                           // the answer, with 400, to a request without a credential where it takes that; empty: as if it were wrong
 	takes  time.Duration                    // to issue one
 	answer func(w http.ResponseWriter) bool // answers in place of a token, if it returns true
 
@@ -82,6 +83,11 @@ func (s *issuer) issueLocked(w http.ResponseWriter, r *http.Request, body string
 	inBody := strings.Contains(body, "client_id=plant&client_secret=cl13nt%2Fs3cret")
 	good := basic && user == "plant" && password == "cl13nt%2Fs3cret" && s.style != "body" || inBody && !basic && s.style != "header"
 	w.Header().Set("Content-Type", "application/json")
+	if basic && s.style == "body" && s.unseen != "" {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, s.unseen)
+		return
+	}
 	if r.Method != "POST" || r.URL.Path != "/token" || !good || !strings.Contains(body, "grant_type=client_credentials") ||
 		!strings.Contains(body, "scope=read+more") || !strings.Contains(body, "audience=tides") {
 		w.WriteHeader(http.StatusUnauthorized)
@@ -290,6 +296,18 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 		answer func(w http.ResponseWriter) bool
 		want   string
 	}{
+		{"", func(w http.ResponseWriter) bool {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error": "invalid_client"}`)
+			return true
+		}, "no token from http://id.example: invalid_client (the credential was in the header Authorization; style: body sends it in the body)"},
+		{"", func(w http.ResponseWriter) bool {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error": "unauthorized_client"}`)
+			return true
+		}, "no token from http://id.example: unauthorized_client"},
 		{", style: body", nil, "no token from http://id.example: invalid_client: not with ***"},
 		{"", func(w http.ResponseWriter) bool {
 			http.Error(w, "no cl13nt/s3cret", http.StatusServiceUnavailable)
@@ -333,8 +351,8 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-			if s.asked > 14 || s.polled > 0 { // 1, 2, 4 … 32 s apart, by one request or two
-				t.Errorf("within a minute: %s, want at most 14 requests for tokens and no poll", s.counts())
+			if s.asked != 6 || s.polled > 0 { // 1, 2, 4 … 32 s apart
+				t.Errorf("within a minute: %s, want 6 requests for tokens and no poll", s.counts())
 			}
 			s.mu.Lock()
 			s.answer, s.style = nil, ""
@@ -343,6 +361,30 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 			if _, err := ask(t, u, client, "/x").Fetch(t.Context()); err != nil {
 				t.Errorf("once the issuer is well again: %v", err)
 			}
+		})
+	}
+}
+
+// A server that looks for the credential in the body gets it there, from then on at once; if it is wrong, it gets it once each time.
+func TestACredentialInTheBody(t *testing.T) {
+	for _, unseen := range []string{`{"status": 400, "message": "missing client id"}`, `{"error": "invalid_request"}`} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &issuer{style: "body", unseen: unseen, lasts: time.Hour}
+			u, client, _ := s.way(t, "")
+			for range 2 {
+				if _, err := ask(t, u, client, "/x").Fetch(t.Context()); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(2 * time.Hour)
+			}
+			wantCounts(t, s, "after two tokens", "asked 3 polled 2 refused 0")
+			s.mu.Lock()
+			s.answer = func(w http.ResponseWriter) bool { w.WriteHeader(http.StatusBadRequest); return true }
+			s.mu.Unlock()
+			if _, err := ask(t, u, client, "/x").Fetch(t.Context()); err == nil {
+				t.Error("a token that is refused is none")
+			}
+			wantCounts(t, s, "after one that is refused", "asked 4 polled 2 refused 0")
 		})
 	}
 }

@@ -70,6 +70,9 @@ func (t *tokens) failure(ctx context.Context, start time.Time, err error) error 
 		}
 		said = kind.Brief(said, t.secrets)
 	}
+	if t.tries && status.Code == http.StatusUnauthorized {
+		said += " (the credential was in the header Authorization; style: body sends it in the body)"
+	}
 	return &tokenRefusal{
 		tokenError: &tokenError{text: what + ": " + said, err: err, after: status.After},
 		limited:    status.Limited(),
