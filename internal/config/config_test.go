@@ -236,7 +236,7 @@ func TestEveryKey(t *testing.T) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "outdoor asked told root disk uptime boiler cpu note log screen site both alike/a alike/b door lamp"; got != want {
+	if got, want := strings.Join(names, " "), "outdoor asked told root disk uptime boiler cpu note log screen site both rows alike/a alike/b door lamp"; got != want {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
 	}
 	if door, limit := byName["door"], (push.Limit{Count: 10, Per: time.Minute, Text: "10/m"}); !reflect.DeepEqual(door.Spec, &push.Source{Limit: limit}) ||

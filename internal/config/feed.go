@@ -63,9 +63,7 @@ func (r *reader) feedKeys(f *Feed) grammar.Keys {
 		grammar.Func("from",
 			"a source whose newest value gives the choices",
 			grammar.ALine, func(v *grammar.Node) {
-				if s := grammar.Lookup(v, "source", r.parts.sources); s != nil && !isEach(v, s) {
-					f.Source = s.Name
-				}
+				f.Source, _ = r.sourceOrRow(v, false)
 			}).Also("source").Need("devices"),
 		grammar.JQ("jq", "what makes the choices of the value of `from`: results that are texts or numbers, or a list of them", &f.JQ).
 			Also("pick expression").Default("."),

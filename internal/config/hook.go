@@ -124,6 +124,12 @@ const aReference = `"${env:HOOK_SECRET}"`
 
 // pushedSource returns the source that n names, which must be one to which values can be sent.
 func (r *reader) pushedSource(n *grammar.Node) *Source {
+	if split, row := r.rowIn(n.Value()); split != nil && n.IsScalar() {
+		if r.checkRow(n, split, row) {
+			n.Problem(fmt.Sprintf("values cannot be sent to %s, which is a row", grammar.Quote(n.Value())), "name a source that has the key push")
+		}
+		return nil
+	}
 	s := grammar.Lookup(n, "source", r.parts.sources)
 	if s == nil || s.Spec == nil {
 		return nil

@@ -375,8 +375,8 @@ func readJobRoles(n *grammar.Node) (roles []Role) {
 
 func (r *reader) refresh(n *grammar.Node) (names []string) {
 	for _, e := range n.OneOrMore("refresh", "[tank, disk]") {
-		if s := grammar.Lookup(e, "source", r.parts.sources); s != nil && !isEach(e, s) && !slices.Contains(names, s.Name) {
-			names = append(names, s.Name)
+		if _, s := r.sourceOrRow(e, true); s != nil && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name) // to refresh a row is to refresh what is split
 		}
 	}
 	return names

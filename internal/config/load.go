@@ -76,6 +76,7 @@ type reader struct {
 		sources   map[string]*Source
 		jobs      map[string]*Job
 	}
+	split  map[string]bool // the sources that have the key split
 	kinds  []kind.Kind
 	looked map[string]bool // the keys that once was called with
 	onDisk bool            // the state is kept in a directory
@@ -98,7 +99,7 @@ func newFileReader() *fileReader {
 	f := &fileReader{c: &Config{Listen: defaultListen, Page: Page{Title: defaultTitle}, Socket: Socket{Mode: 0o600, UID: -1, GID: -1}}, pace: builtIn}
 	f.parts.upstreams, f.parts.notify = map[string]*Upstream{}, map[string]*Notify{}
 	f.parts.sources, f.parts.jobs = map[string]*Source{}, map[string]*Job{}
-	f.looked = map[string]bool{}
+	f.looked, f.split = map[string]bool{}, map[string]bool{}
 	f.kinds, f.alerts = all.Kinds(), builtInAlerts()
 	return f
 }
@@ -238,11 +239,20 @@ func (f *fileReader) sources(n *grammar.Node) {
 	for _, e := range n.Names("sources") {
 		d := f.source(e, f.pace)
 		f.checkOn(e.Value, "sources")
-		f.parts.sources[e.Name] = d.Source
+		f.parts.sources[e.Name], f.split[e.Name] = d.Source, e.Value.Get("split") != nil
 		f.c.Sources = append(f.c.Sources, d.Source)
 		inputs[d.Source] = d.inputs
 	}
-	readReferences(f.c.Sources, inputs)
+	f.readReferences(f.c.Sources, inputs)
+	none := map[string][]string{} // no source has a row yet
+	for _, s := range f.c.Sources {
+		if s.Split != nil {
+			none[s.Name] = nil
+		}
+	}
+	for _, s := range f.c.Sources {
+		s.Spec = s.computedFrom(none).Spec
+	}
 }
 
 func (f *fileReader) jobs(n *grammar.Node) {

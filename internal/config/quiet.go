@@ -127,6 +127,9 @@ func (r *reader) has(key string) (ok bool) {
 		_, ok = r.parts.upstreams[name]
 	case "source":
 		_, ok = r.parts.sources[name]
+		if split, row := r.rowIn(name); split != nil { // it may not be there
+			ok = r.split[split.Name] && row != "" && RowName(row) == row
+		}
 	case "job":
 		_, ok = r.parts.jobs[name]
 	case "section":
@@ -149,6 +152,9 @@ func (r *reader) sections() []string {
 
 // suggestKey tells how to correct a key that is not that of a part of the configuration.
 func (r *reader) suggestKey(got string) string {
+	if split, _ := r.rowIn(strings.TrimPrefix(got, "source/")); split != nil && r.split[split.Name] {
+		return fmt.Sprintf("write source/%s, which is also of its rows, or source/%[1]s/ROW", split.Name)
+	}
 	known := []string{QuietAll}
 	for _, what := range []string{"upstream", "source", "job", "section"} {
 		if r.has(what + "/" + got) {

@@ -10,35 +10,94 @@ import (
 
 // readReferences checks the names of the sources that other sources are computed from: it reports unknown ones and
 // cycles. Inputs holds the nodes of the names by source.
-func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
-	byName := map[string]*Source{}
+func (r *reader) readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 	var names []string
 	for _, s := range sources {
-		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
 	references := map[string][]*grammar.Node{} // by source: to those that exist
 	for _, s := range sources {
+		patterns := map[string]*grammar.Node{}
 		for _, n := range inputs[s] {
-			if isEach(n, byName[n.Value()]) {
+			if strings.HasSuffix(n.Value(), allRows) {
+				patterns[n.Value()] = n
+			}
+		}
+		for _, n := range inputs[s] {
+			if split, row := r.rowIn(n.Value()); split != nil {
+				all := patterns[split.Name+allRows]
+				if r.checkRow(n, split, row) && all != nil && all != n {
+					n.Problem(fmt.Sprintf("from has %s twice: it is one of %s", grammar.Quote(n.Value()), all.Value()),
+						fmt.Sprintf("remove it, or %s at %s", all.Value(), all.At(n)))
+				}
 				continue
 			}
-			if byName[n.Value()] != nil {
+			to := r.parts.sources[n.Value()]
+			switch {
+			case isEach(n, to):
+			case to != nil:
 				references[s.Name] = append(references[s.Name], n)
-				continue
+			default:
+				others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })
+				n.Problem("unknown source "+grammar.Quote(n.Value()), grammar.Suggest(n.Value(), "sources", others))
 			}
-			if split := byName[n.Value()[:max(0, strings.LastIndexByte(n.Value(), '/'))]]; split != nil && split.Split != nil {
-				n.Problem(fmt.Sprintf("whether there is a source %s is known only at run time: %s is split",
-					grammar.Quote(n.Value()), split.Name), "name a source of this file")
-				continue
-			}
-			others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })
-			n.Problem("unknown source "+grammar.Quote(n.Value()), grammar.Suggest(n.Value(), "sources", others))
 		}
 	}
 	checkCircles(names, references, func(n *grammar.Node, circle []string) {
 		n.Problem("a source cannot be made from itself: "+strings.Join(circle, " <- "), "remove one of these references")
 	})
+}
+
+// allRows ends a name that stands for all rows of a source.
+const allRows = "/*"
+
+// rowIn returns the source that a name NAME/ROW or NAME/* is a row of, or would be if that were split, and ROW. It is nil if
+// the name is another one.
+func (r *reader) rowIn(name string) (split *Source, row string) {
+	slash := strings.LastIndexByte(name, '/')
+	if slash < 0 || r.parts.sources[name] != nil {
+		return nil, ""
+	}
+	return r.parts.sources[name[:slash]], name[slash+1:]
+}
+
+// checkRow checks that the source that n names can be a row of split, or all of them, and reports whether it can: which rows
+// there are is known only at run time.
+func (r *reader) checkRow(n *grammar.Node, split *Source, row string) bool {
+	switch name := RowName(row); {
+	case isEach(n, split):
+	case !r.split[split.Name]:
+		n.Problem(fmt.Sprintf("there is no source %s: %s has no rows, since it has no split", grammar.Quote(n.Value()), split.Name),
+			"name "+split.Name+", or add split to that")
+	case row == "*", name == row:
+		return true
+	case name == "":
+		n.Problem(fmt.Sprintf("no row of %s is called %s", split.Name, grammar.Quote(row)),
+			fmt.Sprintf("write %s/ROW, or %s for all of them", split.Name, split.Name+allRows))
+	default:
+		n.Problem(fmt.Sprintf("no row of %s is called %s", split.Name, grammar.Quote(row)), grammar.DidYouMean(split.Name+"/"+name))
+	}
+	return false
+}
+
+// sourceOrRow reads the name of a source, or of a row of one that is split, which may not be there, or of all rows if several
+// sources are expected. It returns the name, empty if there cannot be such a source, and the source that is in the file.
+func (r *reader) sourceOrRow(n *grammar.Node, several bool) (name string, s *Source) {
+	split, row := r.rowIn(n.Value())
+	switch {
+	case split != nil && n.IsScalar() && row == "*" && !several && r.split[split.Name]:
+		n.Problem(fmt.Sprintf("%s is all rows of %s, and one source is expected", grammar.Quote(n.Value()), split.Name),
+			fmt.Sprintf("name one such as %s/ROW", split.Name))
+	case split != nil && n.IsScalar():
+		if r.checkRow(n, split, row) {
+			return n.Value(), split
+		}
+	default:
+		if s := grammar.Lookup(n, "source", r.parts.sources); s != nil && !isEach(n, s) {
+			return s.Name, s
+		}
+	}
+	return "", nil
 }
 
 // checkCircles calls report with each reference that closes a circle, and with the names in that, the first one again at its

@@ -112,20 +112,47 @@ func (s *Source) RowOf() string {
 	return s.Name[len(s.SplitFrom)+1:]
 }
 
-// WithRows returns c with the sources of their rows after those that are split, as rows returns them. It is c itself if
-// there is none.
+// WithRows returns c with the sources of their rows after those that are split, as rows returns them, and with what is
+// computed from rows computed from these. It is c itself if no source is split.
 func (c *Config) WithRows(rows func(split *Source) []*Source) *Config {
 	if !slices.ContainsFunc(c.Sources, func(s *Source) bool { return s.Split != nil }) {
 		return c
 	}
-	all := *c
+	all, names := *c, map[string][]string{} // by split source
 	all.Sources = nil
 	for _, s := range c.Sources {
-		if all.Sources = append(all.Sources, s); s.Split != nil {
-			all.Sources = append(all.Sources, rows(s)...)
+		all.Sources = append(all.Sources, s)
+		if s.Split == nil {
+			continue
+		}
+		names[s.Name] = []string{}
+		for _, one := range rows(s) {
+			all.Sources = append(all.Sources, one)
+			names[s.Name] = append(names[s.Name], one.Name)
 		}
 	}
+	for i, s := range all.Sources {
+		all.Sources[i] = s.computedFrom(names)
+	}
 	return &all
+}
+
+// computedFrom returns s with rows, by the split sources, as inputs; s itself if none is.
+func (s *Source) computedFrom(rows map[string][]string) *Source {
+	computed, ok := s.Spec.(kind.Computed)
+	if !ok {
+		return s
+	}
+	with := computed.WithRows(func(name string) ([]string, bool) {
+		all, isSplit := rows[name]
+		return all, isSplit
+	})
+	if with == computed {
+		return s
+	}
+	one := *s
+	one.Spec = with
+	return &one
 }
 
 // A RowSpec is the [kind.Source] of the sources that are made of rows: they are told their values.

@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
 )
 
 const splitSources = `
@@ -59,6 +62,55 @@ func TestSplit(t *testing.T) {
 	state := load(t, strings.Replace(splitSources, "{if: .temp > 90}", "{for: 1m}", 1)).Sources[1]
 	if state.Alert == nil || state.Split.Rows.Alert == nil {
 		t.Errorf("an alert without if is that of %v and %v, want of both", state.Alert, state.Split.Rows.Alert)
+	}
+}
+
+// What is computed from rows has those as inputs that there are, and what is split in place of others.
+func TestComputedFromRows(t *testing.T) {
+	c := load(t, splitSources+`
+  all: {from: [a, boiler/*], needs: all}
+  some: {from: [boiler/1, boiler/2, boiler/3]}
+  none: {from: [a, z]}
+`)
+	inputs := func(c *config.Config, name string) string {
+		for _, s := range c.Sources {
+			if s.Name == name {
+				spec := s.Spec.(kind.Computed)
+				return fmt.Sprint(spec.Inputs(), spec.Needed())
+			}
+		}
+		return ""
+	}
+	rows := func(names ...string) *config.Config {
+		return c.WithRows(func(split *config.Source) (all []*config.Source) {
+			for _, name := range names {
+				all = append(all, split.Row(config.Row{Name: name}))
+			}
+			return all
+		})
+	}
+	two := rows("1", "2")
+	for _, tt := range []struct {
+		name string
+		in   *config.Config
+		want string
+	}{
+		{"all", c, "[a boiler] 2"}, {"all", rows(), "[a boiler] 2"}, {"all", two, "[a boiler/1 boiler/2] 3"},
+		{"some", c, "[boiler] 1"}, {"some", rows("2"), "[boiler boiler/2] 2"}, {"some", two, "[boiler/1 boiler/2 boiler] 3"}, {"some", rows("1", "2", "3"), "[boiler/1 boiler/2 boiler/3] 3"},
+		{"none", c, "[a z] 2"}, {"none", two, "[a z] 2"},
+	} {
+		if got := inputs(tt.in, tt.name); got != tt.want {
+			t.Errorf("%s is computed from %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	for _, s := range two.Sources {
+		again := rows("1", "2").Sources
+		if i := slices.IndexFunc(again, func(other *config.Source) bool { return other.Name == s.Name }); !config.Same(s, again[i]) {
+			t.Errorf("%s is another one for the same rows", s.Name)
+		}
+		if i := slices.Index(c.Sources, s); s.Name == "none" && i < 0 {
+			t.Errorf("%s is another one, and it is computed from no row", s.Name)
+		}
 	}
 }
 

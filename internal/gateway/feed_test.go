@@ -96,3 +96,38 @@ jobs: {reboot: {exec: [echo, "{id}"], args: {id: {type: enum, values: {from: dev
 		}
 	}
 }
+
+// A row of a split source gives choices while it is there, and whoever waits for them is told that it has come.
+func TestARowGivesChoices(t *testing.T) {
+	up := newUpstream(t, `[]`)
+	s := start(t, fmt.Sprintf(`upstreams: {u: {http: %q}}
+sources: {plant: {http: {upstream: u}, every: 20ms, stale_after: 1h, split: {each: ".[]", name: .id}, pick: .valves}}
+jobs: {open: {exec: [echo, "{valve}"], args: {valve: {type: enum, values: {from: plant/north}}}, then: {refresh: [plant/north, plant/*]}}}
+`, up.URL))
+	get := func(headers ...string) (valve object, etag string) {
+		status, header, body := s.do("GET", "/api/v1/jobs/open", "", headers...)
+		if status != 200 {
+			t.Fatalf("the job is %d %s", status, body)
+		}
+		return decode(t, []byte(body))["args"].(object)["valve"].(object), header.Get("ETag")
+	}
+	valve, etag := get()
+	if valve["why"] != "source plant/north gives no choices: it is not there" {
+		t.Errorf("without the row the argument is %v", valve)
+	}
+	if status, _, body := s.do("POST", "/api/v1/jobs/open/runs", `{"args":{"valve":"v1"}}`); status != 422 || !strings.Contains(body, "plant/north, and it is not there") {
+		t.Errorf("a start without the row is %d %s", status, body)
+	}
+	up.say(`[{"id": "South", "valves": ["w1"]}, {"id": "North", "valves": ["v1", "v2"]}]`)
+	for range 3 { // it is there, and has no value for a moment
+		if valve, etag = get("If-None-Match", etag, "Prefer", "wait=20"); valve["values"] != nil {
+			break
+		}
+	}
+	if fmt.Sprint(valve["values"]) != "[v1 v2]" || valve["why"] != nil {
+		t.Errorf("with the row the argument is %v", valve)
+	}
+	if status, _, body := s.do("POST", "/api/v1/jobs/open/runs", `{"args":{"valve":"v1"}}`); status != 202 {
+		t.Errorf("a start with a choice of the row is %d %s", status, body)
+	}
+}

@@ -33,9 +33,24 @@ func (s sharedSources) Refresh(ctx context.Context, name string) (time.Duration,
 		return s.Service.Refresh(ctx, name)
 	}
 	if computed, ok := cfg.Spec.(kind.Computed); ok {
-		return s.refreshAny(ctx, computed.Inputs())
+		return s.refreshAny(ctx, s.origins(computed.Inputs()))
 	}
 	return s.refreshOwned(ctx, cfg)
+}
+
+// origins are the sources of which some get their values: of rows the one that is split.
+func (s sharedSources) origins(names []string) (all []string) {
+	known := map[string]bool{}
+	for _, name := range names {
+		if cfg := s.Definition(name); cfg != nil && cfg.SplitFrom != "" {
+			name = cfg.SplitFrom
+		}
+		if !known[name] {
+			known[name] = true
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // refreshAny refreshes sources, of which it is enough that one may be.

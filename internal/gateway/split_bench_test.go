@@ -29,7 +29,7 @@ func deviceRow(name string) string {
 }
 
 // BenchmarkSplit compares 1,000 sources that are polled with one that is split into 1,000: the time of a round in which each
-// of them gets a value, and the memory of each when all have one.
+// of them gets a value, and the memory of each when all have one; and with one that is computed from all of these rows.
 func BenchmarkSplit(b *testing.B) {
 	const n = 1000
 	const keys = "pick: {temp: .temp, on: .burner.on}, show: {value: temp}, deadband: 0.1, alert: {if: .temp > 90}"
@@ -39,18 +39,24 @@ func BenchmarkSplit(b *testing.B) {
 		fmt.Fprintf(&all, ", %s", deviceRow(fmt.Sprint("s", i)))
 	}
 	const head = "upstreams: {u: {http: \"http://up\"}}\nsources:\n"
+	split := head + "  s: {http: {upstream: u, path: /}, every: 1h, split: {each: '.[]', name: .id}, " + keys + "}\n"
 	for _, tt := range []struct {
 		name, yaml string
 		ask        int // how many sources are refreshed
 	}{
 		{"polled", head + each.String(), n},
-		{"split", head + "  s: {http: {upstream: u, path: /}, every: 1h, split: {each: '.[]', name: .id}, " + keys + "}\n", 1},
+		{"split", split, 1},
+		{"computed", split + "  computed: {from: [s/*], combine: '[.[].value.temp] | add'}\n", 1},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			var polls atomic.Int64
 			before := heap()
 			g := gateway.NewGateway(b, b.Context(), load(b, tt.yaml), gateway.Options{
-				Observer: &gateway.Observer{Sources: &sources.Observer{Polled: func(sources.Poll) { polls.Add(1) }}},
+				Observer: &gateway.Observer{Sources: &sources.Observer{Polled: func(p sources.Poll) {
+					if p.Source != "computed" {
+						polls.Add(1)
+					}
+				}}},
 			})
 			g.Ask(thousand{"[" + all.String()[2:] + "]"})
 			ctx, cancel := context.WithCancel(b.Context())

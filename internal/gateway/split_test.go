@@ -211,6 +211,91 @@ func TestASplitSource(t *testing.T) {
 	})
 }
 
+const ofRows = splitYAML + `  sum: {from: [boiler/*], combine: '{temp: ([.[].value.temp] | add)}'}
+  any: {from: [before, boiler/*], needs: any, combine: '{temp: ([keys[], (.[].value.temp? // empty)] | map(tostring) | join(" "))}'}
+  one: {from: [boiler/7], combine: '{temp: (."boiler/7".value.temp + 100)}'}
+  top: {from: [sum, one], needs: none, combine: '{temp: [.[].state]}'}
+`
+
+// What is computed from rows follows them as they come and go.
+func TestWhatIsComputedFromRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, ofRows)
+		s.say(200, `{"devices": []}`)
+		defer s.run()()
+		time.Sleep(time.Second)
+		s.shows("without rows", "boiler ok 0\n  sum ok <nil>\n  any ok before\n"+
+			"  one failing <nil> (input boiler/7: not among the rows of boiler)\n  top ok [failing ok]")
+
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}, {"id": 7, "temp": 20}]}`)
+		time.Sleep(10 * time.Second)
+		s.shows("with two", "boiler ok 2\n  boiler/1 ok 10\n  boiler/7 ok 20\n  sum ok 30\n  any ok before boiler/1 boiler/7 10 20\n  one ok 120\n  top ok [ok ok]")
+		if got := fmt.Sprint(s.source("sum")["inputs"]); got != "[boiler/1 boiler/7]" {
+			t.Errorf("the inputs are %s", got)
+		}
+		s.say(200, `{"devices": [{"id": 1, "temp": 11}, {"id": 7, "temp": 20}]}`)
+		time.Sleep(10 * time.Second)
+		s.shows("with other values", "boiler ok 2\n  boiler/1 ok 11\n  boiler/7 ok 20\n  sum ok 31\n  any ok before boiler/1 boiler/7 11 20\n  one ok 120\n  top ok [ok ok]")
+
+		s.say(200, `{"devices": [{"id": 1, "temp": 11}, {"id": 3, "temp": 5}]}`)
+		time.Sleep(10 * time.Second)
+		const why = "(input boiler/7: not among the rows of boiler any more)"
+		s.shows("when one is missing", "boiler ok 2\n  boiler/1 ok 11\n  boiler/3 ok 5\n  boiler/7 stale 20 (not among the rows of boiler any more)\n  sum stale 36 "+why+
+			"\n  any ok before boiler/1 boiler/3 boiler/7 11 5 20\n  one stale 120 "+why+"\n  top ok [stale stale]")
+		time.Sleep(time.Minute)
+		s.shows("when it has left", "boiler ok 2\n  boiler/1 ok 11\n  boiler/3 ok 5\n  sum ok 16\n  any ok before boiler/1 boiler/3 11 5"+
+			"\n  one stale 120 (input boiler/7: not among the rows of boiler)\n  top ok [stale ok]")
+
+		s.say(503, "closed")
+		time.Sleep(10 * time.Second)
+		if sum := s.source("sum"); sum["error"] != "input boiler/1: closed; input boiler/3: closed" && sum["state"] != "stale" {
+			t.Errorf("when the split source fails, the sum is %v", sum)
+		}
+		s.say(200, `{"devices": []}`)
+		time.Sleep(80 * time.Second)
+		s.shows("without rows again", "boiler ok 0\n  sum ok <nil>\n  any ok before\n"+
+			"  one stale 120 (input boiler/7: not among the rows of boiler)\n  top ok [stale ok]")
+		s.say(503, "closed")
+		time.Sleep(10 * time.Second)
+		if sum := s.source("sum"); sum["error"] != "input boiler/*: 503 Service Unavailable: closed" || sum["state"] != "stale" {
+			t.Errorf("when the split source fails without rows, the sum is %v", sum)
+		}
+
+		s.say(200, `{"devices": [{"id": 7, "temp": 1}]}`)
+		time.Sleep(10 * time.Second)
+		s.boilers.mu.Lock()
+		before := s.asked
+		s.boilers.mu.Unlock()
+		if w := s.do("POST", "/api/v1/sources/top/refresh"); w.Code >= 300 {
+			t.Errorf("a refresh of what is computed from rows is %d %s", w.Code, w.Body)
+		}
+		synctest.Wait()
+		s.boilers.mu.Lock()
+		defer s.boilers.mu.Unlock()
+		if s.asked != before+1 {
+			t.Errorf("a refresh of what is computed from rows has asked %d times, want once", s.asked-before)
+		}
+	})
+}
+
+// What is computed from rows is not said to fail before they are there, and neither does a reload make it fail.
+func TestRowsOfThatMuchIsComputedComeQuietly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, ofRows)
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}, {"id": 7, "temp": 20}]}`)
+		defer s.run()()
+		time.Sleep(5 * time.Second)
+		s.Reload(t, load(t, strings.Replace(ofRows, "add)}", "min)}", 1)))
+		time.Sleep(5 * time.Second)
+		s.shows("after a reload", "boiler ok 2\n  boiler/1 ok 10\n  boiler/7 ok 20\n  sum ok 10\n  any ok before boiler/1 boiler/7 10 20\n  one ok 120\n  top ok [ok ok]")
+		for _, e := range decode(t, s.do("GET", "/api/v1/events").Body.Bytes())["events"].([]any) {
+			if e := e.(object); of(e, "kind") == "source" {
+				t.Errorf("there is an event: %v", e)
+			}
+		}
+	})
+}
+
 // What a row may be called, and what is said of one that cannot be.
 func TestRowsThatCannotBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -295,19 +380,23 @@ func TestRowsAreBounded(t *testing.T) {
 // The rows of an earlier process are there at once, with their values, and so is what is known of their alerts.
 func TestRowsOutliveTheProcess(t *testing.T) {
 	plant := newUpstream(t, `{"devices": [{"id": 1, "label": "One", "temp": 95}, {"id": 2, "temp": 30}]}`)
-	yaml := withDir(t.TempDir()) + strings.Replace(splitYAML, "http://up", plant.URL, 1)
+	yaml := withDir(t.TempDir()) + strings.Replace(ofRows, "http://up", plant.URL, 1)
 	s := start(t, yaml)
 	until(t, "the rows are there", func() bool {
-		return len(s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any)) == 4 &&
-			s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")["state"] == "ok"
+		return len(s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any)) == 8 &&
+			s.json(200, "GET", "/api/v1/sources/sum", "")["state"] == "ok"
 	})
-	before := s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")
+	before, sum := s.json(200, "GET", "/api/v1/sources/boiler%2F1", ""), s.json(200, "GET", "/api/v1/sources/sum", "")
 	s.stop()
 	plant.does(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "closed", http.StatusServiceUnavailable) })
 	s = start(t, yaml)
 	after := s.json(200, "GET", "/api/v1/sources/boiler%2F1", "")
 	if after["title"] != "One" || fmt.Sprint(after["value"]) != "map[temp:95]" || after["updated_at"] != before["updated_at"] {
 		t.Errorf("after a restart a row is\n  %v\nwant what it was\n  %v", after, before)
+	}
+	if now := s.json(200, "GET", "/api/v1/sources/sum", ""); fmt.Sprint(now["value"], now["inputs"]) != "map[temp:125] [boiler/1 boiler/2]" ||
+		now["updated_at"] != sum["updated_at"] || now["state"] == "failing" {
+		t.Errorf("after a restart the sum is\n  %v\nwant what it was\n  %v", now, sum)
 	}
 	alert, _ := after["alert"].(object)
 	if was, _ := before["alert"].(object); alert == nil || alert["since"] != was["since"] {
@@ -325,6 +414,7 @@ sources:
   boiler: {http: {upstream: u, path: /u}, every: 10s, split: {each: '.devices[]', name: .id, title: .label, forget: 1m}, pick: .temp}
   pump: {http: {upstream: v, path: /v}, every: 10s, split: {each: '.devices[]', name: .id, title: .label, forget: 1m}, pick: .temp}
   disk: {exec: [echo, '[{"fs": "/", "free": 7}, {"fs": "/home", "free": 8}]'], parse: json, every: 10s, on: each, split: {each: '.[]', name: '.fs | if . == "/" then "root" end'}, pick: .free}
+  total: {from: [boiler/*], combine: '[.[].value] | add'}
 `
 
 // All replicas have the rows that the one has found that polls. Whoever takes that over goes on with them.
@@ -350,6 +440,9 @@ func TestReplicasShareRows(t *testing.T) {
 				if w := m.do("POST", "/api/v1/sources/boiler%2F2/refresh", ""); w.Code >= 300 && w.Code != 429 {
 					t.Errorf("%s: a refresh at %s is %d %s", when, m.ReplicaID(), w.Code, w.Body)
 				}
+				if w := m.do("POST", "/api/v1/sources/total/refresh", ""); w.Code >= 300 && w.Code != 429 {
+					t.Errorf("%s: a refresh of the total at %s is %d %s", when, m.ReplicaID(), w.Code, w.Body)
+				}
 			}
 		}
 		join := func(name string) *member {
@@ -363,13 +456,13 @@ func TestReplicasShareRows(t *testing.T) {
 		rows := func(name string) string { return fmt.Sprintf("%[1]s ok 2, %[1]s/1 ok 5, %[1]s/2 ok 6, ", name) }
 		a := join("a")
 		time.Sleep(15 * time.Second)
-		shows("alone", rows("boiler")+rows("pump")+disk("a"))
+		shows("alone", rows("boiler")+rows("pump")+disk("a")+", total ok 11")
 		b := join("b")
 		time.Sleep(15 * time.Second)
-		shows("with another", rows("boiler")+rows("pump")+disk("a")+", "+disk("b"))
+		shows("with another", rows("boiler")+rows("pump")+disk("a")+", "+disk("b")+", total ok 11")
 		c := join("c")
 		time.Sleep(15 * time.Second)
-		shows("with three", rows("boiler")+rows("pump")+disk("a")+", "+disk("b")+", "+disk("c"))
+		shows("with three", rows("boiler")+rows("pump")+disk("a")+", "+disk("b")+", "+disk("c")+", total ok 11")
 		for _, gone := range []*member{a, c} {
 			delete(all, gone)
 			if gone == a {
@@ -379,7 +472,7 @@ func TestReplicasShareRows(t *testing.T) {
 			}
 			time.Sleep(200 * time.Second)
 		}
-		shows("alone again", rows("boiler")+rows("pump")+disk("b"))
+		shows("alone again", rows("boiler")+rows("pump")+disk("b")+", total ok 11")
 		f.mu.Lock()
 		f.value = `{"devices": [{"id": 2, "temp": 7}, {"id": 30, "temp": 8}]}`
 		f.mu.Unlock()
@@ -387,13 +480,13 @@ func TestReplicasShareRows(t *testing.T) {
 		missing := func(name string) string {
 			return fmt.Sprintf("%[1]s ok 2, %[1]s/1 stale 5, %[1]s/2 ok 7, %[1]s/30 ok 8, ", name)
 		}
-		shows("when rows have changed", missing("boiler")+missing("pump")+disk("b"))
+		shows("when rows have changed", missing("boiler")+missing("pump")+disk("b")+", total stale 20")
 		d := join("d")
 		time.Sleep(15 * time.Second)
-		shows("with a new one", missing("boiler")+missing("pump")+disk("b")+", "+disk("d"))
+		shows("with a new one", missing("boiler")+missing("pump")+disk("b")+", "+disk("d")+", total stale 20")
 		time.Sleep(60 * time.Second)
 		left := func(name string) string { return fmt.Sprintf("%[1]s ok 2, %[1]s/2 ok 7, %[1]s/30 ok 8, ", name) }
-		shows("when the missing one has left", left("boiler")+left("pump")+disk("b")+", "+disk("d"))
+		shows("when the missing one has left", left("boiler")+left("pump")+disk("b")+", "+disk("d")+", total ok 15")
 		b.leave()
 		d.leave()
 	})

@@ -32,7 +32,7 @@ type fed struct {
 
 var (
 	errNoValue = errors.New("it has no value yet")
-	errRemoved = errors.New("it is not configured any more")
+	errRemoved = errors.New("it is not there")
 )
 
 // feed returns what the newest value of a source gives an argument that has a Feed.

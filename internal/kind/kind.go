@@ -179,8 +179,13 @@ var ErrNothingYet = errors.New("there is nothing yet to get a value from")
 type Computed interface {
 	Source
 
-	// Inputs are the names of the other sources.
+	// Inputs are the names of the other sources. They exist.
 	Inputs() []string
+
+	// WithRows returns the source for the rows that there are now: rows returns the names of the sources that another one is
+	// split into, and whether it is split at all. NAME/* is all of these, and NAME/ROW one, which may not be there: then NAME is
+	// the input. It is the source itself if that names no rows.
+	WithRows(rows func(name string) (all []string, isSplit bool)) Computed
 
 	// Needed is how many of them must be fresh for the value to be fresh.
 	Needed() int

@@ -80,7 +80,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
 	got.data = s.inValues.Strings(got.data)
-	if most := s.svc.deps.Store.MaxData() - besides; len(got.data) > most {
+	if most := s.svc.deps.Store.MaxData() - besides - s.fromSize; len(got.data) > most {
 		return got, fmt.Errorf("the value has %d bytes as JSON, and the store takes at most %d: pick less of it", len(got.data), most)
 	}
 	if c, ok := s.fetcher.(kind.Confirmer); ok {
@@ -89,7 +89,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	return got, nil
 }
 
-// besides is the room for all that a snapshot has besides its value.
+// besides is the room for all that a snapshot has besides its value and the names of its inputs.
 const besides = 16 << 10
 
 // observed returns s.poll, with the observer told of each poll if there is one.

@@ -31,6 +31,7 @@ type poller struct {
 	key      string       // of its task, its topic and its objects on the stream
 	needs    int          // how many inputs must be fresh for the value to be fresh
 	from     []string     // the names of the inputs of a computed source; nil for others
+	fromSize int          // of these in a snapshot, in bytes
 	upstream string       // the name of its upstream; empty: it has none
 	fetcher  kind.Fetcher
 	opened   kind.Fetcher // as opened by its kind: the fetcher, unless there is a subscription
@@ -116,6 +117,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		s.inputs = make(map[string]*sse.Topic, len(s.from))
 		for _, name := range s.from {
 			s.inputs[name] = svc.topicOf(name)
+			s.fromSize += len(name) + len(`"",`)
 		}
 	}
 	if cfg.Upstream != nil {

@@ -40,8 +40,14 @@ func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Ti
 		return 0, nil // another definition has come meanwhile, which is polled at once
 	case s.from != nil:
 		err = kind.ErrNotAsked
-		for _, name := range s.from {
-			w, refused := svc.refresh(internal, svc.find(name), now)
+		origins := map[*poller]bool{} // many rows have one
+		for _, input := range s.uses {
+			origin := input.origin()
+			if origins[origin] {
+				continue
+			}
+			origins[origin] = true
+			w, refused := svc.refresh(internal, origin, now)
 			switch {
 			case refused == nil && (err != nil || w < wait):
 				wait, err = w, nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/text"
@@ -62,20 +63,19 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (r
 		if input.published.State != wire.SourcePending {
 			continue // it is an input of two, and polled already
 		}
-		snap := wire.Source{State: wire.SourceOK, UpdatedAt: svc.deps.Clock.People(svc.deps.Clock.Now())}
-		got, err := svc.pollOnce(ctx, input, trace)
-		if trace != nil {
-			fmt.Fprint(trace, "\n\n")
+		to := trace
+		if input.SplitFrom != "" {
+			to = nil // there may be many
 		}
-		switch {
-		case err != nil:
-			text := err.Error()
-			snap = wire.Source{State: wire.SourceFailing, Error: &text, Cause: kind.Cause(err)}
-		case got.stale != "":
-			snap.State, snap.Error, snap.Cause = wire.SourceStale, &got.stale, got.stale
+		got, err := svc.pollInput(ctx, input, to)
+		if err == nil && len(got.rows) > 0 {
+			if err := svc.addRows(ctx, input, got.rows); err != nil {
+				return reading{}, err
+			}
 		}
-		snap.Value = got.data
-		input.put(snap)
+		if now := svc.find(s.Name); now != s {
+			return svc.pollOnce(ctx, now, trace) // which has rows as inputs
+		}
 	}
 	if s.subscription != nil && s.SplitFrom == "" {
 		s.subscription.End() // it is not subscribed for ever
@@ -92,6 +92,51 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (r
 	got, err := s.poll(kind.WithTrace(ctx, t.to))
 	t.end(ctx, got, err)
 	return got, err
+}
+
+// pollInput is pollOnce of an input of another source.
+func (svc *Service) pollInput(ctx context.Context, input *poller, trace io.Writer) (reading, error) {
+	snap := wire.Source{State: wire.SourceOK, UpdatedAt: svc.deps.Clock.People(svc.deps.Clock.Now())}
+	got, err := svc.pollOnce(ctx, input, trace)
+	if trace != nil {
+		fmt.Fprint(trace, "\n\n")
+	}
+	switch {
+	case err != nil:
+		text := err.Error()
+		snap = wire.Source{State: wire.SourceFailing, Error: &text, Cause: kind.Cause(err)}
+	case got.stale != "":
+		snap.State, snap.Error, snap.Cause = wire.SourceStale, &got.stale, got.stale
+	}
+	snap.Value = got.data
+	svc.find(input.Name).put(snap)
+	return got, err
+}
+
+// addRows adds the sources of the rows that split has, which get the values of these.
+func (svc *Service) addRows(ctx context.Context, split *poller, rows []row) error {
+	var cfg config.Config
+	children := map[string][]*config.Source{} // by split source
+	for _, s := range svc.all() {
+		if s.SplitFrom == "" {
+			cfg.Sources = append(cfg.Sources, s.Source)
+		} else {
+			children[s.SplitFrom] = append(children[s.SplitFrom], s.Source)
+		}
+	}
+	for _, r := range rows {
+		children[split.Name] = append(children[split.Name], split.Row(r.Row))
+	}
+	c, err := svc.Prepare(ctx, cfg.WithRows(func(s *config.Source) []*config.Source { return children[s.Name] }))
+	if err != nil {
+		return err
+	}
+	c.Apply()
+	c.Finish(ctx)
+	for _, r := range rows {
+		svc.find(split.Name + "/" + r.Name).fetcher = r.message()
+	}
+	return nil
 }
 
 // A tracer writes what one poll does, around what its fetch writes itself.

@@ -21,8 +21,8 @@ func section(r kind.Reading) kind.Section {
 	return kind.Section{
 		Keys: grammar.Keys{
 			grammar.Func("from",
-				"other sources; the value is recomputed after every poll of one of them. A source cannot be "+
-					"computed from itself",
+				"other sources, or `NAME/*` for all rows of one with `split`; the value is recomputed after every poll "+
+					"of one of them. A source cannot be computed from itself",
 				grammar.Texts, func(v *grammar.Node) { s.From = readFrom(v, r.Input) }).OneOf(),
 			grammar.JQ("combine", "with `from` only: computes the value from the inputs", &s.Combine).With("from"),
 			grammar.OneOf("needs",
