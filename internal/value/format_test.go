@@ -14,6 +14,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/andybalholm/cascadia"
+	html5 "golang.org/x/net/html"
+
 	"github.com/tidewire/tidewire/internal/value"
 )
 
@@ -408,14 +411,55 @@ func BenchmarkFormats(b *testing.B) {
 	}
 }
 
-// A selector that takes long for each element ends with the time of the poll, not with the document.
+// A selector that takes long for one element ends with the time of the poll.
 func TestSelectingEndsWithTheTime(t *testing.T) {
-	ctx, done := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer done()
-	began := time.Now()
-	format := value.Format{Name: "html", Select: &value.Selection{Each: selector(t, "i ~ p ~ b")}}
-	_, err := value.Parse(ctx, format, []byte(strings.Repeat("<p></p>", 6000)+strings.Repeat("<b></b>", 600)))
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 3*time.Second {
-		t.Errorf("after %v: %v, want %v", took, err, context.DeadlineExceeded)
+	siblings := strings.Repeat("<p></p>", 20000) + strings.Repeat("<b></b>", 600)
+	nested := strings.Repeat("<p><i></i>", 20000)
+	for css, data := range map[string]string{
+		"i ~ p ~ b": siblings, "i ~ p ~ p ~ p ~ p ~ b": siblings, "i p + p ~ p ~ p ~ p ~ b": siblings, "b:not(i ~ p ~ p ~ p ~ b)": siblings,
+		"div:has(i ~ p ~ p ~ p ~ b)": "<div>" + siblings + siblings, "p:has(:has(:has(b)))": nested, "b p p p p p p p p i": nested,
+		"b > p p > p p p p p p p i": nested, "p:not(:has(p:not(:has(p:not(:has(b))))))": nested, "p:has(p:contains('x'))": nested,
+	} {
+		ctx, done := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		began := time.Now()
+		format := value.Format{Name: "html", Select: &value.Selection{Each: selector(t, css)}}
+		v, err := value.Parse(ctx, format, []byte(data))
+		done()
+		if took := time.Since(began); err != nil && !errors.Is(err, context.DeadlineExceeded) || took > 3*time.Second {
+			t.Errorf("%s: after %v: %v, %v, want %v or a list", css, took, v, err, context.DeadlineExceeded)
+		}
 	}
+}
+
+// FuzzSelector compares what a selector finds with what the library finds by it.
+func FuzzSelector(f *testing.F) {
+	const doc = `<!doctype html><div class="a b" id="x"><!-- c --><p>one</p> text <p class=a>two <b>x</b></p><i></i><p class="a c" title="a > b, c">x</p>` +
+		`<ul><li class=a><b>1</b></li><li><b class=a>2</b><i>3</i></li><li class=b><ul><li><p>x</p></li></ul></li></ul></div><div><p>x</p><div><p class=b><i>y</i></p></div></div>`
+	for _, css := range []string{"p", "*", "*.a", "p.a", "div p", "div > p", "p + p", "p ~ p", "p ~ i + p", ".a ~ p ~ i ~ p", "div > ul > li b", "li:has(p)", "*:has(i ~ p)",
+		"li:not(.a)", "div:not(:has(ul))", "p, li.b ,b", "[title='a > b, c']", "p[title*=\"> b\"] ~ ul li", ":contains('x') ~ p", "p:matches(^[a-z]+(x|y)?$)",
+		"li:nth-child(2n + 1) > b", "div:haschild(p + i)", "#x > .a", "ul li ul li p", "div div p i", "li/**/b", "p\\.a, p", "DIV:NOT(.a) P", "ul ~ p, div > div > p > i",
+		"li:not(:contains(\"1\"), .b) ~ li", ":root > body > div + div p", "b:not(li > b)", "div p:first-child + *", "p:not(div > p ~ p)"} {
+		f.Add(css)
+	}
+	root, err := html5.Parse(strings.NewReader(doc))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, css string) {
+		css = strings.TrimSpace(css)
+		s, err := value.NewSelector(css)
+		library, err2 := cascadia.ParseGroup(css)
+		if err != nil || err2 != nil || strings.Contains(css, "@") {
+			return
+		}
+		want := []string{}
+		for n := range root.Descendants() {
+			if n.Type == html5.ElementNode && library.Match(n) {
+				want = append(want, fmt.Sprintf("%p", n))
+			}
+		}
+		if got := s.Found(root); !slices.Equal(got, want) {
+			t.Errorf("%q finds %d elements, those of the library are %d", css, len(got), len(want))
+		}
+	})
 }

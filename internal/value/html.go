@@ -2,9 +2,9 @@ package value
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"regexp"
 	"slices"
@@ -32,12 +32,15 @@ type Field struct {
 // A Selector finds elements by a CSS selector, and takes their text or an attribute of them.
 type Selector struct {
 	source  string
-	matcher cascadia.SelectorGroup // nil: the element itself
-	attr    string                 // empty: its text
+	matcher alternation // nil: the element itself
+	attr    string      // empty: its text
 }
 
 // attribute is the end of a selector that takes an attribute.
 var attribute = regexp.MustCompile(`^(.*)@([A-Za-z_][A-Za-z0-9_.:-]*)$`)
+
+// maxSelector bounds a selector, in bytes.
+const maxSelector = 1000
 
 // NewSelector compiles a CSS selector. "@name" behind it takes the attribute of that name, and "." is the element itself.
 func NewSelector(source string) (*Selector, error) {
@@ -52,11 +55,14 @@ func NewSelector(source string) (*Selector, error) {
 	if css == "" {
 		return nil, errors.New("it is empty")
 	}
+	if len(css) > maxSelector {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxSelector)
+	}
 	matcher, err := cascadia.ParseGroup(css)
 	if err != nil {
 		return nil, err
 	}
-	s.matcher = matcher
+	s.matcher = alternationOf(css, matcher)
 	return s, nil
 }
 
@@ -139,20 +145,24 @@ func (s *Selection) one(b *budget, n *html.Node) (any, error) {
 	return object, nil
 }
 
-// matches yields the elements below n that match, in the order of the document, until an error ends it: to match one can take as long as
-// it has siblings.
+// matches yields the elements below n that match, in the order of the document, until an error ends it.
 func (s *Selector) matches(b *budget, n *html.Node) iter.Seq2[*html.Node, error] {
 	return func(yield func(*html.Node, error) bool) {
 		if s.matcher == nil {
 			yield(n, nil)
 			return
 		}
+		m := matching{ctx: b.ctx}
 		for d := range n.Descendants() {
-			if b.ctx.Err() != nil { // not as rarely as take looks
-				yield(nil, context.Cause(b.ctx))
+			if d.Type != html.ElementNode {
+				continue
+			}
+			match := m.alternation(s.matcher, d)
+			if m.err != nil {
+				yield(nil, m.err)
 				return
 			}
-			if d.Type == html.ElementNode && s.matcher.Match(d) && !yield(d, nil) {
+			if match && !yield(d, nil) {
 				return
 			}
 		}
