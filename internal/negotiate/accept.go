@@ -39,7 +39,7 @@ func Accept(h http.Header, offers ...string) string {
 // weightOf returns the weight of a media type, in thousandths, and how specific the range with that weight is.
 func weightOf(offer string, lines []string) (weight, specificity int) {
 	major, _, _ := strings.Cut(offer, "/")
-	for member := range members(lines) {
+	for member := range Members(lines) {
 		media, w, ok := mediaRange(member)
 		if !ok {
 			continue
@@ -63,7 +63,7 @@ func weightOf(offer string, lines []string) (weight, specificity int) {
 // AcceptsCoding reports whether a request names a content coding in its Accept-Encoding field, with a weight other than 0
 // (RFC 9110 §12.5.3).
 func AcceptsCoding(h http.Header, coding string) bool {
-	for member := range members(h.Values("Accept-Encoding")) {
+	for member := range Members(h.Values("Accept-Encoding")) {
 		if name, weight, ok := weighted(member); ok && strings.EqualFold(name, coding) {
 			return weight > 0
 		}

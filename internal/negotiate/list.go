@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// members yields the members of a list (RFC 9110 §5.6.1) in the lines of a header, without surrounding white space and
+// Members yields the members of a list (RFC 9110 §5.6.1) in the lines of a header, without surrounding white space and
 // without empty members. A comma inside a quoted string is not a separator.
-func members(lines []string) iter.Seq[string] { return split(lines, ',') }
+func Members(lines []string) iter.Seq[string] { return split(lines, ',') }
 
 // parts yields the parts of a member, which semicolons separate; the first one is its name or value.
 func parts(member string) iter.Seq[string] { return split([]string{member}, ';') }

@@ -18,7 +18,7 @@ type Preferences struct {
 // the preference is ignored. A wait is at most limit.
 func Prefer(h http.Header, limit time.Duration) (p Preferences) {
 	seen := false
-	for member := range members(h.Values("Prefer")) {
+	for member := range Members(h.Values("Prefer")) {
 		name, value := preference(member)
 		switch {
 		case strings.EqualFold(name, "respond-async"):

@@ -15,6 +15,8 @@ import (
 	"sync"
 
 	"github.com/icholy/digest"
+
+	"github.com/tidewire/tidewire/internal/negotiate"
 )
 
 // maxDigest is how often a request is sent at most: without a challenge or with one that is over, with a new one, and once
@@ -126,14 +128,12 @@ func (d *digestAuth) renew(s *digestSession, h http.Header) {
 
 // nextNonce is nextnonce of Authentication-Info; empty: there is none.
 func nextNonce(h http.Header) string {
-	for _, line := range h.Values("Authentication-Info") {
-		for item := range listItems(line) {
-			if !isParameter(item) || !strings.EqualFold(firstToken(item), "nextnonce") {
-				continue
-			}
-			if c, err := digest.ParseChallenge(digest.Prefix + "nonce" + item[len("nextnonce"):]); err == nil {
-				return c.Nonce
-			}
+	for member := range negotiate.Members(h.Values("Authentication-Info")) {
+		if !isParameter(member) || !strings.EqualFold(firstToken(member), "nextnonce") {
+			continue
+		}
+		if c, err := digest.ParseChallenge(digest.Prefix + "nonce" + member[len("nextnonce"):]); err == nil {
+			return c.Nonce
 		}
 	}
 	return ""
