@@ -246,7 +246,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	c.do(413, "POST", scan, `{"args":{"note":"`+strings.Repeat("x", 70_000)+`"}}`)
 	c.do(415, "POST", scan, `{}`, "Content-Type", "text/plain")
 	c.do(200, "POST", "/api/v1/jobs/named/runs", `{"args":{"who":"ann"}}`, "Prefer", "wait=60")
-	c.do(303, "POST", "/api/v1/jobs/named/runs", "who=bob", "Content-Type", "application/x-www-form-urlencoded")
+	c.do(303, "POST", "/api/v1/jobs/named/runs", "who=bob", "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html")
 	c.do(200, "POST", "/api/v1/jobs/yearly/runs", `{}`, "Prefer", "wait=60") // fails
 	c.do(200, "POST", "/api/v1/jobs/ask/runs", `{}`, "Prefer", "wait=60")
 	c.do(200, "POST", "/api/v1/jobs/rare/runs", `{}`, "Prefer", "wait=60")

@@ -162,7 +162,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		a.failStart(w, r, j, err)
-	case isForm:
+	case isForm && negotiate.Accept(r.Header, jsonType, "text/html") == "text/html": // of a page: a browser goes there
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, RunPath(a.deps.Config(), snap.ID), http.StatusSeeOther)
 	default:

@@ -284,6 +284,7 @@ func TestAFormStartsARun(t *testing.T) {
 	req, _ := http.NewRequest("POST", s.url+runs, strings.NewReader("n=5"))
 	req.Header.Set(form[0], form[1])
 	req.Header.Set(form[2], form[3])
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -294,6 +295,14 @@ func TestAFormStartsARun(t *testing.T) {
 	}
 	if run := s.ended(strings.TrimPrefix(resp.Header.Get("Location"), "/api/v1/runs/")); run["output"] != "5\n" {
 		t.Errorf("the run of a form ended as %v, want it with the argument", run)
+	}
+	for _, accept := range []string{"*/*", "", "application/json"} { // curl, and other programs
+		status, head, body := s.do("POST", runs, "n=6", form[0], form[1], "Accept", accept)
+		if id := str(decode(t, []byte(body))["id"]); status != 202 || id == "" || head.Get("Location") != "/api/v1/runs/"+id {
+			t.Errorf("a form with Accept: %s = %d %s at %q, want 202 and the run", accept, status, body, head.Get("Location"))
+		} else {
+			s.ended(id)
+		}
 	}
 	for _, c := range []struct {
 		body   string
