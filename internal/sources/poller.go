@@ -288,7 +288,7 @@ func (s *poller) publish(snap wire.Source) {
 func (s *poller) encode(snap wire.Source) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Section, snap.Show = s.key, s.Name, s.Title, s.Section, s.show
 	if snap.State != wire.SourceRemoved {
-		snap.Kind, snap.Upstream, snap.Inputs = s.Kind, s.upstream, s.from
+		snap.Kind, snap.Upstream, snap.Told, snap.Inputs = s.Kind, s.upstream, s.isTold(), s.from
 	}
 	snap.Replica = s.svc.deps.Replica
 	if s.StaleAfter > 0 && snap.UpdatedAt != nil {

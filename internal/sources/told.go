@@ -52,6 +52,13 @@ func (s *poller) ask(internal *smartpoll.Internal) bool {
 	return true
 }
 
+// isTold reports whether s, or the source of which it is a child, is told its values and cannot be asked.
+func (s *poller) isTold() bool {
+	opened := s.origin().opened
+	_, tells := opened.(kind.Subscriber)
+	return tells && !kind.CanAsk(opened)
+}
+
 // release waits until what s has opened has ended, and closes it, once. The tasks of s are gone.
 func (s *poller) release(ctx context.Context) {
 	if s.released {

@@ -293,6 +293,13 @@ sources:
 		}
 		b.tell("told", "1")
 		p.wantState("told", "told", "ok", "1", "")
+		if got := p.now("told"); got["told"] != true {
+			t.Errorf("the snapshot of what cannot be asked is %v, want told in it", got)
+		}
+		synctest.Wait()
+		if got := p.now("polled"); got["told"] != nil {
+			t.Errorf("the snapshot of what is polled is %v, want no told in it", got)
+		}
 	})
 }
 

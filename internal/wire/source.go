@@ -32,6 +32,7 @@ type Source struct {
 	Section   string          `json:"section,omitempty"`  // where it stands, such as Plant/Line 1; empty: in no section
 	Kind      string          `json:"kind,omitempty"`     // such as http: where its values come from; empty: it is removed
 	Upstream  string          `json:"upstream,omitempty"` // that it asks; empty: none of the configuration
+	Told      bool            `json:"told,omitempty"`     // its peer tells its values and cannot be asked for one: a refresh is refused
 	Inputs    []string        `json:"inputs,omitempty"`   // the names of the sources that it is computed from; nil: it is not
 	State     string          `json:"state"`              // one of SourcePending ... SourceRemoved
 	Since     *time.Time      `json:"since"`              // when it came into the state; null: it is removed

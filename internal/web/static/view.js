@@ -186,7 +186,7 @@ const silence = (key) => ({ ...noAct, act: "Silence", do: "alerts/silence", meth
 
 /** A source that needs attention, or is known to. */
 function need(source, now, operate) {
-  const view = card(source, now), { name, state } = source, asks = source.kind !== "push", poll = asks && (state === "failing" || state === "stale");
+  const view = card(source, now), { name, state } = source, poll = !source.told && (state === "failing" || state === "stale");
   return {
     key: view.key, state: view.state, word: view.word, href: view.href, title: view.title, section: view.section,
     value: view.value === "–" ? "" : view.value, unit: view.unit, cause: cause(source, now), since: view.since, ...attended(view.state, view.at, source.alert, now),

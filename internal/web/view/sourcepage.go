@@ -139,8 +139,8 @@ func (l Look) actsOf(f SourceFacts) []NamedAct {
 	if f.Alert != nil {
 		acts = append(acts, NamedAct{Act: Act{Act: "Silence", Do: "alerts/silence", Method: "get", Field: "of", With: f.Key}})
 	}
-	if f.Send != "" {
-		return acts // it cannot be asked
+	if f.Source.Told || f.Send != "" { // which has no snapshot yet
+		return acts
 	}
 	return append(acts, NamedAct{Act: Act{Act: "Poll now", Do: SourceHref(f.Name) + "/refresh", Method: "post"}})
 }

@@ -201,7 +201,7 @@ func (l Look) needOf(s wire.Source) Need {
 	l.attend(&n, s.Alert)
 	if l.Operate {
 		n.Act = Act{Act: "Silence", Do: "alerts/silence", Method: "get", Field: "of", With: s.Key}
-		if (s.State == wire.SourceFailing || s.State == wire.SourceStale) && s.Kind != "push" { // which cannot be asked
+		if (s.State == wire.SourceFailing || s.State == wire.SourceStale) && !s.Told {
 			n.Act = Act{Act: "Poll now", Do: SourceHref(s.Name) + "/refresh", Method: "post"}
 		}
 	}

@@ -241,14 +241,14 @@ func TestNumbersAreRounded(t *testing.T) {
 }
 
 // A source that is told its values is not asked, so nobody is offered to poll it.
-func TestNobodyPollsWhatIsPushed(t *testing.T) {
+func TestNobodyPollsWhatIsTold(t *testing.T) {
 	now := time.Now()
-	source := wire.Source{Key: "source/backup", Name: "backup", Kind: "push", State: wire.SourceStale, Since: &now, Error: new("nothing has come for 1m0s")}
-	for kind, want := range map[string]string{"push": "Silence", "http": "Poll now"} {
-		source.Kind = kind
+	source := wire.Source{Key: "source/backup", Name: "backup", Kind: "nats", State: wire.SourceStale, Since: &now, Error: new("nothing has come for 1m0s")}
+	for told, want := range map[bool]string{true: "Silence", false: "Poll now"} {
+		source.Told = told
 		rows := look(now).Verdict([]wire.Source{source}, nil).Rows
 		if len(rows) != 1 || rows[0].Act.Act != want {
-			t.Errorf("kind %s: %+v, want to be offered %s", kind, rows, want)
+			t.Errorf("told %t: %+v, want to be offered %s", told, rows, want)
 		}
 	}
 }
