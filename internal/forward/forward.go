@@ -58,6 +58,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // A Forwarder publishes states to one receiver. Its methods may be called from any goroutine.
 type Forwarder struct {
 	log  *slog.Logger
+	told func()                   // see [Open]
 	to   atomic.Pointer[Receiver] // nil: nobody gets them
 	wake chan struct{}            // of 1
 	loop *lifecycle.Service
@@ -65,13 +66,14 @@ type Forwarder struct {
 	mu      sync.Mutex        // guards the fields below; after all other locks
 	waiting map[string][]byte // by topic
 	order   []string          // the topics that wait, the longest first
-	failing bool              // the newest attempt has failed
+	err     error             // why the newest attempt has failed; nil: it has not
 	most    int               // states at once, since more were refused; 0: as many as the receiver says
 }
 
-// Open returns a Forwarder that publishes nothing yet.
-func Open(ctx context.Context, log *slog.Logger) *Forwarder {
-	f := &Forwarder{log: log, wake: make(chan struct{}, 1), waiting: map[string][]byte{}}
+// Open returns a Forwarder that publishes nothing yet. It calls changed, which does not block, when its attempts begin to fail, and when
+// they do not any more.
+func Open(ctx context.Context, log *slog.Logger, changed func()) *Forwarder {
+	f := &Forwarder{log: log, told: changed, wake: make(chan struct{}, 1), waiting: map[string][]byte{}}
 	f.loop = lifecycle.Loop(ctx, f.run)
 	return f
 }
@@ -83,17 +85,21 @@ func (f *Forwarder) To(r *Receiver) {
 		return
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	was := f.err
 	clear(f.waiting)
-	f.order, f.failing, f.most = nil, false, 0
+	f.order, f.err, f.most = nil, nil, 0
+	f.mu.Unlock()
+	if was != nil {
+		f.told()
+	}
 }
 
-// Status returns how many topics have a state that waits, and whether the newest attempt to publish has failed. Ok is false
-// if nobody gets states.
-func (f *Forwarder) Status() (waiting int, failing, ok bool) {
+// Status returns how many topics have a state that waits, and why the newest attempt to publish has failed, nil if it has not. Ok
+// is false if nobody gets states.
+func (f *Forwarder) Status() (waiting int, err error, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.waiting), f.failing, f.to.Load() != nil
+	return len(f.waiting), f.err, f.to.Load() != nil
 }
 
 // Written takes the newest state of a topic. It neither waits nor copies data, which must not be changed any more.
@@ -150,9 +156,15 @@ func (f *Forwarder) run(ctx context.Context) {
 // note takes note of what came of an attempt after so many failures in a row, and returns how many there are now.
 func (f *Forwarder) note(failures int, some, wasLess bool, err error) int {
 	f.mu.Lock()
-	f.failing = err != nil && f.to.Load() != nil
-	isLess := f.most > 0
+	was := f.err
+	if f.err = err; f.to.Load() == nil {
+		f.err = nil
+	}
+	changed, isLess := (f.err == nil) != (was == nil), f.most > 0
 	f.mu.Unlock()
+	if changed {
+		f.told()
+	}
 	switch {
 	case err != nil && failures == 0 && !wasLess:
 		f.log.Warn("states are not forwarded: the newest ones will be as soon as that is possible", "err", err)

@@ -74,7 +74,7 @@ func (r *receiver) wants(t *testing.T, when, want string) {
 func TestForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), func() {})
 		var r receiver
 		f.Written("source/a", []byte("0")) // nobody gets it
 		if _, _, ok := f.Status(); ok {
@@ -92,7 +92,7 @@ func TestForward(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		r.wants(t, "while nothing can be published", "")
-		if waiting, failing, ok := f.Status(); waiting > 1 || !failing || !ok {
+		if waiting, failing, ok := f.Status(); waiting > 1 || failing == nil || !ok {
 			t.Errorf("%d states wait, failing: %t", waiting, failing)
 		}
 		r.down.Store(false)
@@ -101,7 +101,7 @@ func TestForward(t *testing.T) {
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 || strings.Count(log.String(), "again") != 1 {
 			t.Errorf("the log is\n%s", &log)
 		}
-		if waiting, failing, _ := f.Status(); waiting > 0 || failing {
+		if waiting, failing, _ := f.Status(); waiting > 0 || failing != nil {
 			t.Errorf("%d states wait, failing: %t", waiting, failing)
 		}
 		f.Written("job/a", []byte("3"))
@@ -113,7 +113,7 @@ func TestForward(t *testing.T) {
 // States are published together, the ones that have waited longest first, each once, and not too often.
 func TestForwardTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := forward.Open(t.Context(), slog.New(slog.DiscardHandler))
+		f := forward.Open(t.Context(), slog.New(slog.DiscardHandler), func() {})
 		var r receiver
 		f.To(&forward.Receiver{Publish: r.publish, Most: 3, Every: 10 * time.Second})
 		f.Written("source/a", []byte("0"))
@@ -158,7 +158,7 @@ func TestForwardBacksOff(t *testing.T) {
 		{polite{time.Hour}, []time.Duration{time.Minute, time.Minute}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := forward.Open(t.Context(), slog.New(slog.DiscardHandler))
+			f := forward.Open(t.Context(), slog.New(slog.DiscardHandler), func() {})
 			r := receiver{fail: tt.fail}
 			r.down.Store(true)
 			f.To(&forward.Receiver{Publish: r.publish, Most: 10})
@@ -175,7 +175,7 @@ func TestForwardBacksOff(t *testing.T) {
 				t.Errorf("after %v the pauses are %v, want %v", tt.fail, pauses, tt.want)
 			}
 			f.To(nil)
-			if waiting, failing, _ := f.Status(); waiting > 0 || failing {
+			if waiting, failing, _ := f.Status(); waiting > 0 || failing != nil {
 				t.Errorf("nobody gets states, and %d wait", waiting)
 			}
 			f.Close(t.Context())
@@ -187,7 +187,7 @@ func TestForwardBacksOff(t *testing.T) {
 func TestForwardWhatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), func() {})
 		got, calls, takes := map[string]string{}, 0, 3
 		f.To(&forward.Receiver{Most: 100, Every: time.Second, Publish: func(_ context.Context, states []forward.State) error {
 			calls++
@@ -205,7 +205,7 @@ func TestForwardWhatIsRefused(t *testing.T) {
 		f.Written("source/7", []byte("bad"))
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		if waiting, failing, _ := f.Status(); len(got) != 49 || waiting != 1 || !failing || calls > 150 {
+		if waiting, failing, _ := f.Status(); len(got) != 49 || waiting != 1 || failing == nil || calls > 150 {
 			t.Errorf("after %d calls %d states were published, %d wait, failing: %t", calls, len(got), waiting, failing)
 		}
 		takes = 100
@@ -215,7 +215,7 @@ func TestForwardWhatIsRefused(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}
 		synctest.Wait()
-		if waiting, failing, _ := f.Status(); got["source/7"] != "2" || got["source/8"] != "19" || waiting != 0 || failing {
+		if waiting, failing, _ := f.Status(); got["source/7"] != "2" || got["source/8"] != "19" || waiting != 0 || failing != nil {
 			t.Errorf("in the end %s and %s were published, %d wait, failing: %t", got["source/7"], got["source/8"], waiting, failing)
 		}
 		if strings.Count(log.String(), "level=WARN") != 1 || strings.Count(log.String(), "again") != 1 {
@@ -229,7 +229,7 @@ func TestForwardWhatIsRefused(t *testing.T) {
 func TestForwardWaitsToBeAdmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), func() {})
 		var r receiver
 		f.To(&forward.Receiver{Publish: r.publish, Most: 10, Admit: func(ctx context.Context) (func(), error) {
 			select {
@@ -243,7 +243,7 @@ func TestForwardWaitsToBeAdmitted(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		r.wants(t, "after a minute", "source/a=59")
-		if _, failing, _ := f.Status(); failing || log.Len() > 0 {
+		if _, failing, _ := f.Status(); failing != nil || log.Len() > 0 {
 			t.Errorf("failing: %t\n%s", failing, &log)
 		}
 		f.To(nil)
@@ -257,7 +257,7 @@ func TestForwardWaitsToBeAdmitted(t *testing.T) {
 // topic was published.
 func TestForwardUnderStress(t *testing.T) {
 	for range 20 {
-		f := forward.Open(t.Context(), slog.New(slog.DiscardHandler))
+		f := forward.Open(t.Context(), slog.New(slog.DiscardHandler), func() {})
 		var mu sync.Mutex // guards newest
 		newest := map[string]string{}
 		to := &forward.Receiver{Most: 7, Publish: func(_ context.Context, states []forward.State) error {
@@ -291,7 +291,7 @@ func TestForwardUnderStress(t *testing.T) {
 
 // Nobody who writes pays for a receiver that is not there.
 func BenchmarkWritten(b *testing.B) {
-	f := forward.Open(b.Context(), slog.New(slog.DiscardHandler))
+	f := forward.Open(b.Context(), slog.New(slog.DiscardHandler), func() {})
 	defer f.Close(b.Context())
 	data := []byte("{}")
 	b.ReportAllocs()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -25,8 +26,8 @@ var errNoLink = errors.New("there is no connection to NATS")
 // Forwarders publish states, each to one receiver that the configuration may have.
 type forwarders struct{ nats, http *forward.Forwarder }
 
-func openForwarders(ctx context.Context, log *slog.Logger) forwarders {
-	return forwarders{forward.Open(ctx, log.With("to", forwardNATS)), forward.Open(ctx, log.With("to", forwardHTTP))}
+func openForwarders(ctx context.Context, log *slog.Logger, changed func()) forwarders {
+	return forwarders{forward.Open(ctx, log.With("to", forwardNATS), changed), forward.Open(ctx, log.With("to", forwardHTTP), changed)}
 }
 
 // The words for where states are published, as the configuration has them.
@@ -40,17 +41,34 @@ func (f forwarders) written(topic string, data []byte) {
 	f.http.Written(topic, data)
 }
 
-// status says how the receivers are that there are.
-func (f forwarders) status() (all []ForwardStatus) {
-	for _, to := range []struct {
-		name string
+// each yields the forwarders that have a receiver, how many states wait there, and why the newest attempt has failed.
+func (f forwarders) each(yield func(to string, waiting int, err error)) {
+	for _, one := range []struct {
+		to string
 		*forward.Forwarder
 	}{{forwardNATS, f.nats}, {forwardHTTP, f.http}} {
-		if waiting, failing, ok := to.Status(); ok {
-			all = append(all, ForwardStatus{To: to.name, Waiting: waiting, Failing: failing})
+		if waiting, err, ok := one.Status(); ok {
+			yield(one.to, waiting, err)
 		}
 	}
+}
+
+// status says how the receivers are that there are.
+func (f forwarders) status() (all []ForwardStatus) {
+	f.each(func(to string, waiting int, err error) {
+		all = append(all, ForwardStatus{To: to, Waiting: waiting, Failing: err != nil})
+	})
 	return all
+}
+
+// failing returns why states are not published now, nil if they are.
+func (f forwarders) failing() (err error) {
+	f.each(func(to string, _ int, failed error) {
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("forward.%s: %w", to, failed))
+		}
+	})
+	return err
 }
 
 // close publishes the last states.

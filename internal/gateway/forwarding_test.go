@@ -6,9 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,6 +155,26 @@ func TestStatesArePosted(t *testing.T) {
 			t.Errorf("the log is\n%s", text)
 		}
 	})
+}
+
+// Whoever watches the gateway is told that states are not forwarded, and why, and when that is over.
+func TestWhyStatesAreNotForwarded(t *testing.T) {
+	var fails atomic.Bool
+	fails.Store(true)
+	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() {
+			http.Error(w, "full, s3cret-token", http.StatusServiceUnavailable)
+		}
+	}))
+	defer hub.Close()
+	s := start(t, "upstreams: {hub: {http: "+hub.URL+", bearer: s3cret-token}}\nforward: {http: {upstream: hub, every: 100ms}}\nsources: {n: {exec: [echo, '1'], every: 1h}}\n")
+	stream := s.stream()
+	v, _ := stream.await("why", func(v object) bool { return v["key"] == "config" && v["forward_error"] != nil })
+	if why := str(v["forward_error"]); !strings.HasPrefix(why, "forward.http: POST "+hub.URL+": 503 ") || strings.Contains(why, "s3cret") {
+		t.Errorf("the error is %q, want the answer without the secret", why)
+	}
+	fails.Store(false)
+	stream.await("that it is over", func(v object) bool { return v["key"] == "config" && v["forward_error"] == nil })
 }
 
 // A receiver that takes its time is sent one request at a time, and polls do not wait for it.

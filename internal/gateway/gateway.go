@@ -87,41 +87,41 @@ const (
 // Its goroutines are the services that serve starts and stops. Those of the domains end when serve stops these; those
 // of the hub and the tracker end with the context given to open.
 type gateway struct {
-	log          *slog.Logger
-	store        *own.Store
-	home                         // where its state is
-	sharing                      // with other replicas
-	stopping     context.Context // ends when the gateway begins to stop, by beginStop
-	beginStop    context.CancelFunc
-	storeChanged chan struct{} // of 1: the loader is to tell how the store is
-	runs         archive.Runs
-	hub          *sse.Hub
-	tracker      *progress.Tracker
-	scheduler    *smartpoll.Scheduler
-	clock        *clock.Clock
-	client       *http.Client // of all polls and webhooks
-	alerts       *alert.Service
-	alerted      atomic.Int64 // how often alerts have changed
-	past         past
-	cfg          atomic.Pointer[config.Config] // what is configured now
-	upstreams    upstream.Pool
-	forwarders   forwarders
-	sources      *sources.Service
-	pushes       *idempotency.Keys[access.Identity, bool] // of values that were sent to sources here: whether they counted
-	jobs         *jobs.Service
-	parts        parts
-	derived      *derived
-	loader       *loader
-	guard        *access.Guard
-	auditLog     *audit.Log
-	events       archive.Events
-	journal      *events.Journal // records in events
-	clients      *slog.Logger    // gets what clients cause, as often as flooding lets it pass
-	flooding     *flood.Handler
-	observer     *Observer // not nil
-	api          *api.API
-	polling      func()      // called when the scheduler runs
-	ready        atomic.Bool // the store is followed and requests are answered
+	log        *slog.Logger
+	store      *own.Store
+	home                       // where its state is
+	sharing                    // with other replicas
+	stopping   context.Context // ends when the gateway begins to stop, by beginStop
+	beginStop  context.CancelFunc
+	faults     chan struct{} // of 1: the loader is to tell whether state is stored and forwarded
+	runs       archive.Runs
+	hub        *sse.Hub
+	tracker    *progress.Tracker
+	scheduler  *smartpoll.Scheduler
+	clock      *clock.Clock
+	client     *http.Client // of all polls and webhooks
+	alerts     *alert.Service
+	alerted    atomic.Int64 // how often alerts have changed
+	past       past
+	cfg        atomic.Pointer[config.Config] // what is configured now
+	upstreams  upstream.Pool
+	forwarders forwarders
+	sources    *sources.Service
+	pushes     *idempotency.Keys[access.Identity, bool] // of values that were sent to sources here: whether they counted
+	jobs       *jobs.Service
+	parts      parts
+	derived    *derived
+	loader     *loader
+	guard      *access.Guard
+	auditLog   *audit.Log
+	events     archive.Events
+	journal    *events.Journal // records in events
+	clients    *slog.Logger    // gets what clients cause, as often as flooding lets it pass
+	flooding   *flood.Handler
+	observer   *Observer // not nil
+	api        *api.API
+	polling    func()      // called when the scheduler runs
+	ready      atomic.Bool // the store is followed and requests are answered
 }
 
 // Options are what [Run] can do without.
@@ -213,14 +213,14 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	if opts.Observer == nil {
 		opts.Observer = &Observer{}
 	}
-	storeChanged := make(chan struct{}, 1)
+	faults := make(chan struct{}, 1)
 	name := cmp.Or(opts.name, replicaName(cfg))
-	at, err := openStore(live, cfg, name, &opts, storeChanged)
+	at, err := openStore(live, cfg, name, &opts, faults)
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{
-		log: opts.Logger, clock: clock.New(), home: at, storeChanged: storeChanged,
+		log: opts.Logger, clock: clock.New(), home: at, faults: faults,
 		store:     own.New(opts.store),
 		runs:      opts.runs,
 		past:      pastIn(at.dir),
@@ -244,7 +244,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g.loader = &loader{
 		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-		derived: g.derived, atWork: g.cfg.Load(), storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged,
+		derived: g.derived, atWork: g.cfg.Load(), storeError: g.storeError, forwardError: g.forwarders.failing, faults: faults, storeTold: g.journal.StoreChanged,
 		configured: g.configured,
 	}
 	g.loader.open()
@@ -254,7 +254,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 // assemble makes the parts of a gateway, and puts the configuration to work.
 func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Options) (err error) {
 	g.clients = slog.New(g.flooding)
-	g.forwarders = openForwarders(live, g.log)
+	g.forwarders = openForwarders(live, g.log, g.faultChanged)
 	g.store.OnWrite(g.forwarders.written)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)

@@ -52,8 +52,9 @@ type loader struct {
 	derived *derived
 
 	storeError   func() error    // why state cannot be stored now
-	storeChanged <-chan struct{} // gets a value when that begins and when it is over
-	storeTold    func(why error) // is told then, nil for nil
+	forwardError func() error    // why states are not forwarded now
+	faults       <-chan struct{} // gets a value when one of both begins and when it is over
+	storeTold    func(why error) // is told of the first, nil when it is over
 
 	// busy holds a token while somebody reads the configuration or looks at its files, who
 	// may use the fields below then.
@@ -78,11 +79,7 @@ func (l *loader) open() {
 // publish tells the streams how it is.
 func (l *loader) publish() {
 	failed, err := l.state.StoreError != nil, l.storeError()
-	l.state.StoreError = nil
-	if err != nil {
-		text := err.Error()
-		l.state.StoreError = &text
-	}
+	l.state.StoreError, l.state.ForwardError = textOf(err), textOf(l.forwardError())
 	if failed != (err != nil) {
 		l.storeTold(err)
 	}
@@ -111,8 +108,8 @@ func (l *loader) run(ctx context.Context) {
 				continue
 			}
 			_, _ = l.reload(ctx, audit.Program(), false) // it has said itself what came of it
-		case <-l.storeChanged:
-			l.tellStore(ctx)
+		case <-l.faults:
+			l.tellFaults(ctx)
 		case <-l.derived.changed:
 			l.derive(ctx)
 		case <-look:
@@ -128,8 +125,16 @@ func (l *loader) run(ctx context.Context) {
 	}
 }
 
-// tellStore tells the streams how the store is now.
-func (l *loader) tellStore(ctx context.Context) {
+// textOf is the text of an error, nil for nil.
+func textOf(err error) *string {
+	if err == nil {
+		return nil
+	}
+	return new(err.Error())
+}
+
+// tellFaults tells the streams whether state is stored and forwarded now.
+func (l *loader) tellFaults(ctx context.Context) {
 	select {
 	case l.busy <- struct{}{}:
 		l.publish()

@@ -56,10 +56,15 @@ func (g *gateway) see() {
 	}
 	if fault != g.storeFault {
 		g.storeFault = fault
-		select {
-		case g.storeChanged <- struct{}{}:
-		default: // whoever takes it finds the newest state
-		}
+		g.faultChanged()
+	}
+}
+
+// faultChanged has the loader tell whether state is stored and forwarded.
+func (g *gateway) faultChanged() {
+	select {
+	case g.faults <- struct{}{}:
+	default: // whoever takes it finds the newest state
 	}
 }
 

@@ -10,7 +10,9 @@ type Config struct {
 	Error    *string   `json:"error"`     // why the current file is not in effect; null if it is
 	// StoreError is why the state of the gateway cannot be stored now; null if it can.
 	StoreError *string `json:"store_error"`
-	Version    int     `json:"version"` // counts, from 1, the different configurations that were in effect
+	// ForwardError is why states are not published for other programs now; null if they are, or are not to be.
+	ForwardError *string `json:"forward_error"`
+	Version      int     `json:"version"` // counts, from 1, the different configurations that were in effect
 }
 
 // A Difference is the answer to a reload: what the new configuration has changed, by keys such as source/tank and

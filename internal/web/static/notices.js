@@ -1,5 +1,5 @@
 // What a page says of the gateway itself, above everything: that a change of the configuration is not in effect, that state cannot be
-// stored, and what is wrong between replicas. All of it comes by the stream.
+// stored or is not forwarded, and what is wrong between replicas. All of it comes by the stream.
 
 import { band } from "./band.js";
 import { shown } from "./words.js";
@@ -14,6 +14,7 @@ export function notice(snapshot) {
   else return;
   show("config", configuration());
   show("store", store());
+  show("forward", forwarding());
   show("replicas", between(), "Replicas", () => location.assign(`${root}replicas`));
 }
 
@@ -41,6 +42,12 @@ function store() {
     : self.state === "ok" ? "If that lasts, the others take over what it does."
     : "It polls nothing and starts no runs, and what it shows may be old. Those that reach the store do its work.";
   return { state: "failing", text, more: `${sentence(shown(config.store_error, 300))} ${rest}` };
+}
+
+/** That states do not reach the program that they are forwarded to. */
+function forwarding() {
+  if (!config?.forward_error) return null;
+  return { state: "stale", text: "States are not forwarded", more: `${sentence(shown(config.forward_error, 300))} The newest ones will be as soon as that is possible.` };
 }
 
 /** What is wrong between replicas until somebody mends it. */
