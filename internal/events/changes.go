@@ -12,6 +12,8 @@ const (
 	calmAfter = 10 * time.Minute
 	// maxChanges is how many of them are events of their own.
 	maxChanges = 10
+	// maxWindows bounds the things whose changes are counted: upstreams choose the names of rows.
+	maxWindows = 10_000
 )
 
 // A subject is whose changes are counted together: a source or a job.
@@ -63,6 +65,9 @@ func (j *Journal) changed(of subject, c change) {
 		w = nil
 	}
 	if w == nil {
+		if len(j.flapped) >= maxWindows {
+			j.makeRoomLocked()
+		}
 		w = &window{since: now}
 		j.flapped[of] = w
 	}
@@ -78,6 +83,20 @@ func (j *Journal) changed(of subject, c change) {
 		said += ": " + *c.Error
 	}
 	j.addLocked(archive.Event{Kind: of.kind, Source: of.source, Job: of.job, Text: said}, c)
+}
+
+// makeRoomLocked ends a window, one of which nothing is to be told if there is any.
+func (j *Journal) makeRoomLocked() {
+	for of, w := range j.flapped {
+		if w.all <= maxChanges {
+			delete(j.flapped, of)
+			return
+		}
+	}
+	for of, w := range j.flapped {
+		j.reportLocked(of, w)
+		return
+	}
 }
 
 // Report records how many changes were not recorded, of the windows that are over by now. It is to be called about once

@@ -207,3 +207,25 @@ func TestALostRunIsRecordedOnce(t *testing.T) {
 		b.wants(append(want, `start  : started; it was not stopped in order, and was away for at most 0s {"orderly":false,"seen":"2000-01-01T00:00:00Z","away":0}`)...)
 	})
 }
+
+// Whatever upstreams call their rows, the changes of so many things alone are counted; of what flaps none is lost by that.
+func TestThingsWhoseChangesAreCountedAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, archive.NewMemoryEvents(archive.EventBounds{All: 100, Kind: 100, Subject: 100}))
+		for range 15 {
+			b.SourceChanged("flaps", "ok", "stale", nil)
+		}
+		for i := range events.MaxWindows + 50 {
+			b.SourceChanged(fmt.Sprint("pods/", i), "ok", "stale", nil)
+		}
+		if n := b.Windows(); n > events.MaxWindows {
+			t.Errorf("the changes of %d things are counted, want at most %d", n, events.MaxWindows)
+		}
+		time.Sleep(10 * time.Minute)
+		b.Report()
+		lines := b.lines()
+		if got, want := lines[len(lines)-1], `state flaps : 5 more changes within 10m0s, now stale {"state":"stale","more":5}`; got != want {
+			t.Errorf("then %q, want %q", got, want)
+		}
+	})
+}
