@@ -34,7 +34,7 @@ func (g *gateway) newSources() *sources.Service {
 		deps.Replica, deps.Alike, deps.Away = self.Name, g.replica.Agree, g.replica.Away
 	}
 	if g.dir != nil {
-		deps.Meanings = g.dir.Meanings()
+		deps.Meanings, deps.LeftRows = g.dir.Meanings(), g.dir.LeftRows()
 	}
 	if g.watched != nil {
 		deps.Watched = g.watched.set

@@ -3,9 +3,13 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,4 +105,79 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
+}
+
+// pods has rows whose names are other ones in each answer.
+type pods struct {
+	mu    sync.Mutex
+	n, of int
+}
+
+func (p *pods) RoundTrip(r *http.Request) (*http.Response, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
+	var all strings.Builder
+	for i := range p.of {
+		fmt.Fprintf(&all, `, {"id": "pod-%d-%d", "cpu": %d, "ready": true}`, p.n, i, i)
+	}
+	return answerOf(r, "["+all.String()[2:]+"]"), nil
+}
+
+// BenchmarkNewNames polls a source that is split into 50 rows, all of which have new names each time. What is in use in the end, and
+// on disk, must not depend on -benchtime beyond the bounds of events.
+func BenchmarkNewNames(b *testing.B) {
+	const each = 50
+	for _, where := range []string{"memory", "dir"} {
+		b.Run(where, func(b *testing.B) {
+			yaml := `
+upstreams: {u: {http: "http://up"}}
+notify: {hook: {http: "http://up/hook"}}
+sources:
+  pods: {http: {upstream: u}, every: 1h, split: {each: '.[]', name: .id, forget: 1ms}, pick: {cpu: .cpu, ready: .ready}, show: {value: cpu, history: 1m}, alert: {if: .cpu > 45, notify: hook}}
+`
+			dir := b.TempDir()
+			if where == "dir" {
+				yaml = withDir(dir) + yaml
+			}
+			var polls, removed atomic.Int64
+			g := gateway.NewGateway(b, b.Context(), load(b, yaml), gateway.Options{
+				Logger: slog.New(slog.DiscardHandler),
+				Observer: &gateway.Observer{Sources: &sources.Observer{
+					Polled: func(p sources.Poll) {
+						if p.Err == nil && p.Source != "pods" {
+							polls.Add(1)
+						}
+					},
+					Removed: func(string) { removed.Add(1) },
+				}},
+			})
+			g.Ask(&pods{of: each})
+			ctx, cancel := context.WithCancel(b.Context())
+			over := g.Start(ctx)
+			await := func(want int64) {
+				for end := time.Now().Add(time.Minute); polls.Load() < want; time.Sleep(50 * time.Microsecond) {
+					if time.Now().After(end) {
+						b.Fatalf("there were %d polls, want %d", polls.Load(), want)
+					}
+				}
+			}
+			await(each)
+			before := heap()
+			n := int64(1)
+			for b.Loop() {
+				n++
+				g.Refresh(b, []string{"pods"})
+				await(n * each)
+			}
+			b.ReportMetric(float64(int64(heap())-int64(before))/1e6, "MB")
+			b.ReportMetric(float64(removed.Load()), "names")
+			cancel()
+			<-over
+			g.End()
+			if info, err := os.Stat(filepath.Join(dir, "tidewire.db")); err == nil {
+				b.ReportMetric(float64(info.Size())/1e6, "disk-MB")
+			}
+		})
+	}
 }

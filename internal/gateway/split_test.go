@@ -2,11 +2,14 @@ package gateway_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -489,5 +492,59 @@ func TestReplicasShareRows(t *testing.T) {
 		shows("when the missing one has left", left("boiler")+left("pump")+disk("b")+", "+disk("d")+", total ok 15")
 		b.leave()
 		d.leave()
+	})
+}
+
+// A directory knows which rows have left, so that it can forget them: whether a poll has found that, a row is back, or the
+// next process does not split the source any more.
+func TestRowsThatHaveLeftAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		left := func() (names []string) {
+			db, err := sql.Open("sqlite", filepath.Join(dir, "tidewire.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			rows, err := db.QueryContext(t.Context(), "SELECT source || ' of ' || split FROM left_row ORDER BY source")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var name string
+				if err := rows.Scan(&name); err != nil {
+					t.Fatal(err)
+				}
+				names = append(names, name)
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			return names
+		}
+		s := newSplitting(t, withDir(dir)+splitYAML)
+		s.say(200, `{"devices": [{"id": 1, "temp": 20}, {"id": 2, "temp": 95}, {"id": 3, "temp": 30}]}`)
+		stop := s.run()
+		time.Sleep(time.Second)
+		s.say(200, `{"devices": [{"id": 1, "temp": 20}]}`)
+		time.Sleep(2 * time.Minute)
+		s.say(200, `{"devices": [{"id": 1, "temp": 20}, {"id": 3, "temp": 30}]}`)
+		time.Sleep(20 * time.Second)
+		s.shows("when one is back", "boiler ok 2\n  boiler/1 ok 20\n  boiler/3 ok 30")
+		stop()
+		s.End()
+		if got, want := left(), []string{"boiler/2 of boiler"}; !slices.Equal(got, want) {
+			t.Errorf("of the rows %q have left, want %q", got, want)
+		}
+		s = newSplitting(t, withDir(dir)+strings.Replace(splitYAML, "split:", "#", 1))
+		s.say(200, `{"temp": 4}`)
+		stop = s.run()
+		time.Sleep(time.Minute)
+		stop()
+		s.End()
+		if got, want := left(), []string{"boiler/1 of boiler", "boiler/2 of boiler", "boiler/3 of boiler"}; !slices.Equal(got, want) {
+			t.Errorf("when the source is not split %q have left, want %q", got, want)
+		}
 	})
 }

@@ -88,6 +88,7 @@ func (c *change) Apply() {
 		svc.forgetMeaning(s.Name)
 		svc.deps.Samples.Leave(s.Name)
 		svc.deps.Spans.Leave(s.Name, svc.deps.Clock.Wall())
+		svc.rowLeft(s.SplitFrom, s.Name)
 	}
 	for _, s := range c.Fresh {
 		if before, changed := c.Replaced(s); changed {
@@ -96,6 +97,9 @@ func (c *change) Apply() {
 			if c.isMove {
 				s.claim, s.published = nil, before.published
 			}
+		}
+		if svc.deps.LeftRows != nil {
+			svc.deps.LeftRows.Return(s.Name)
 		}
 		svc.deps.Samples.Keep(s.Name, s.Show.History)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -219,6 +220,9 @@ func (svc *Service) remove(ctx context.Context, e snapshot.Entry) error {
 		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
 	}
 	svc.forgetMeaning(last.Name)
+	if slash := strings.LastIndexByte(last.Name, '/'); last.Kind == config.KindSplit && slash > 0 {
+		svc.rowLeft(last.Name[:slash], last.Name)
+	}
 	svc.deps.Log.Info("a source was removed that is not configured any more", "source", last.Name)
 	return nil
 }

@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Meanings, Mine, Alike, Away, Replica, Watched, Rows and Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings, LeftRows, Mine, Alike, Away, Replica, Watched, Rows and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -71,6 +71,7 @@ type Deps struct {
 	Samples   archive.Samples // gets what each poll gave
 	Spans     archive.Spans   // gets the states of sources
 	Meanings  Meanings        // keeps what values mean; nil: no value outlives the process
+	LeftRows  LeftRows        // forgets rows that are gone for good; nil: the past of a source ends with it
 
 	// Mine reports whether this process should poll the sources of a unit, see [UnitOf]. It is called by hooks, and must
 	// not block. Nil means that it should poll all.

@@ -240,6 +240,21 @@ func (s *poller) isRow(r config.Row) bool {
 	return s.Title == title && s.Section == section
 }
 
+// LeftRows decides when a row that has left is gone for good, so that its past is forgotten. Its methods do not block.
+type LeftRows interface {
+	// Leave tells that a row has left whose source is named, of a source that is split.
+	Leave(split, source string)
+	// Return tells that there is a source of that name, a row or not.
+	Return(source string)
+}
+
+// rowLeft tells that a source has left that is a row of split, if it is one.
+func (svc *Service) rowLeft(split, source string) {
+	if split != "" && svc.deps.LeftRows != nil {
+		svc.deps.LeftRows.Leave(split, source)
+	}
+}
+
 // A missingError is why a child has no value: the answer of its parent has no such row.
 type missingError string
 

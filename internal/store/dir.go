@@ -55,6 +55,7 @@ type Dir struct {
 	meanings  *Meanings
 	samples   *Samples
 	spans     *Spans
+	leftRows  *LeftRows
 	before    time.Time // the process before was at work
 	opened    time.Time // by the monotonic clock
 	livedThen int64     // see lived; when it was opened
@@ -91,7 +92,8 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx), d.openMeanings(ctx), d.restoreSamples(ctx), d.restoreSpans(ctx))
+	err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx), d.openMeanings(ctx), d.restoreSamples(ctx),
+		d.restoreSpans(ctx), d.restoreLeftRows(ctx))
 	if err != nil {
 		_ = d.db.close()
 		_ = d.lock.Close()

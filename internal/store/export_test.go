@@ -96,6 +96,34 @@ func (d *Dir) Block() (release func()) {
 	return func() { close(held) }
 }
 
+// KeepLeft bounds the rows that have left, of each split source.
+func (d *Dir) KeepLeft(most int) {
+	d.leftRows.mu.Lock()
+	defer d.leftRows.mu.Unlock()
+	d.leftRows.most = most
+}
+
+// Names returns how many sources memory has something of.
+func (d *Dir) Names() (states, samples int) {
+	d.spans.mu.Lock()
+	states = len(d.spans.sources)
+	d.spans.mu.Unlock()
+	d.samples.mu.Lock()
+	defer d.samples.mu.Unlock()
+	return states, len(d.samples.sources)
+}
+
+// ForgetLeftAsOf has rows be forgotten that left long before a time.
+func (d *Dir) ForgetLeftAsOf(now time.Time) { d.leftRows.tick(now) }
+
+// WriteAgain has what memory has be written once more.
+func (d *Dir) WriteAgain() {
+	_ = d.now(context.Background(), func(*tx) error {
+		d.writeAgain()
+		return nil
+	})
+}
+
 // Read returns the connections that read.
 func (d *Dir) Read() *sql.DB { return d.read() }
 
@@ -236,6 +264,9 @@ func (d *Dir) Queued() int {
 	defer d.queue.mu.Unlock()
 	return len(d.queue.waiting)
 }
+
+// ForgetLeftAsOf has rows be forgotten that left long before a time.
+func (d *Dir) ForgetAsOf(now time.Time) { d.leftRows.tick(now) }
 
 // WriteAgain has all states be written once more.
 func (s *Snapshots) WriteAgain() { s.writeAgain() }

@@ -184,6 +184,7 @@ func (d *Dir) keep() {
 	}
 	d.samples.tick()
 	d.spans.tick()
+	d.leftRows.tick(c.kept)
 	d.soon(d.trim)
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -129,6 +130,9 @@ func (s *sampled) key(level, number int64) int64 {
 	return s.id<<(levelBits+numberBits) | level<<numberBits | min(max(number, 0), 1<<numberBits-1)
 }
 
+// lastKey is the last one of the source.
+func (s *sampled) lastKey() int64 { return s.key(1<<levelBits-1, math.MaxInt64) }
+
 // Samples returns the polls that the directory has.
 func (d *Dir) Samples() *Samples { return d.samples }
 
@@ -151,9 +155,15 @@ func (s *Samples) Keep(source string, span time.Duration) {
 func (s *Samples) Leave(source string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if of := s.sources[source]; of != nil {
-		of.left = true
+	of := s.sources[source]
+	if of == nil {
+		return
 	}
+	if of.left = true; of.polls > 0 {
+		s.closeLocked(of)
+		s.wakeLocked()
+	}
+	of.open, of.fields = nil, nil
 }
 
 func (s *Samples) sourceLocked(name string) *sampled {

@@ -169,7 +169,7 @@ func (s *Samples) trimSource(t *tx, of *sampled, now time.Time) error {
 		return err
 	}
 	var key int64
-	err = t.row([]any{&key}, someSample, of.key(0, 0), of.key(1<<levelBits-1, math.MaxInt64))
+	err = t.row([]any{&key}, someSample, of.key(0, 0), of.lastKey())
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -204,6 +204,24 @@ func (s *Samples) forget(name string) {
 		s.changed[of] = struct{}{}
 		s.wakeLocked()
 	}
+}
+
+// forgetLeft forgets a source that is not polled any more, and returns its number, of which all rows are to be deleted; 0: there
+// is nothing to forget. It is not ok while something of the source is still to be written.
+func (s *Samples) forgetLeft(name string) (id int64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.sources[name]
+	switch {
+	case of == nil || !of.left:
+		return 0, true
+	case !of.isOver():
+		return 0, false
+	}
+	delete(s.sources, name)
+	delete(s.changed, of)
+	s.due = slices.DeleteFunc(s.due, func(other *sampled) bool { return other == of })
+	return of.id, true
 }
 
 // span is how long a row lasts.

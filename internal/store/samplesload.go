@@ -62,7 +62,9 @@ func (s *Samples) loadLog(ctx context.Context, byID map[int64]*sampled) error {
 			return err
 		}
 		for d := (decoder{b: data}); len(d.b) > 0 && !d.bad; {
-			of, number, poll := byID[int64(d.uvarint())], int64(d.uvarint()), d.text()
+			id := int64(d.uvarint())
+			of, number, poll := byID[id], int64(d.uvarint()), d.text()
+			s.lastID = max(s.lastID, id) // a source that was forgotten: what is here of it must not become another's
 			if of == nil || d.bad || number < of.number {
 				continue
 			}

@@ -19,6 +19,7 @@ var migrations = []string{
 	startKeyTables + ";\n" + meaningTables,
 	alertKeys,
 	endsInOrder,
+	leftRowTables,
 }
 
 // metaTables has what concerns the whole database, by name.

@@ -32,9 +32,10 @@ CREATE INDEX span_since ON span (since);
 CREATE INDEX span_lasts ON span (source) WHERE until IS NULL`
 
 const (
-	addSpan  = `INSERT INTO span (source, n, since, until, state, reason) VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET until=excluded.until`
-	cutSpans = `DELETE FROM span WHERE source=? AND n<=?`
-	oldSpans = `DELETE FROM span WHERE (source, n) IN
+	addSpan     = `INSERT INTO span (source, n, since, until, state, reason) VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET until=excluded.until`
+	cutSpans    = `DELETE FROM span WHERE source=? AND n<=?`
+	forgetSpans = `DELETE FROM span WHERE source=?`
+	oldSpans    = `DELETE FROM span WHERE (source, n) IN
 		(SELECT source, n FROM span WHERE since<? AND until IS NOT NULL ORDER BY since LIMIT ?)`
 	endSpans = `UPDATE span SET until=max(since, ?) WHERE until IS NULL`
 	// newestSpans steps from source to source, since to group all spans takes as long as there are many.
@@ -219,6 +220,18 @@ func (s *storedSpan) write(t *tx) error {
 		return err
 	}
 	return nil
+}
+
+// forget forgets a source, unless it is in a state. It reports whether its rows are to be deleted.
+func (s *Spans) forget(source string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of := s.sources[source]; of != nil && of.last.Lasts {
+		return false
+	}
+	delete(s.sources, source)
+	s.waiting = slices.DeleteFunc(s.waiting, func(span storedSpan) bool { return span.source == source })
+	return true
 }
 
 // tick is called once a second while the disk works, see [Samples.tick].

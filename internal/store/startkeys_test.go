@@ -86,7 +86,7 @@ func TestSchemaOfTheFirstVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(context.Background(), `DROP TABLE start_key; DROP TABLE source_meaning;
+	if _, err := db.ExecContext(context.Background(), `DROP TABLE start_key; DROP TABLE source_meaning; DROP TABLE left_row;
 		ALTER TABLE alert RENAME COLUMN key TO source; DROP INDEX run_finished;
 		CREATE INDEX run_finished ON run (job, finished, id); PRAGMA user_version=1`); err != nil {
 		t.Fatal(err)

@@ -127,7 +127,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 			stored(t, dir, "PRAGMA application_id=0; PRAGMA user_version=0; PRAGMA journal_mode=DELETE")
 		}},
 		{"newer", "was written by a newer version of Tidewire: use that version, or another directory " +
-			"(its schema is version 99, and this one knows versions up to 4)", func(t *testing.T, dir, _ string) {
+			"(its schema is version 99, and this one knows versions up to 5)", func(t *testing.T, dir, _ string) {
 			stored(t, dir, "PRAGMA user_version=99")
 		}},
 		{"cut off", "is damaged: ", func(t *testing.T, dir, file string) {
@@ -137,7 +137,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 			}
 		}},
 		{"overwritten", "is damaged: ", func(t *testing.T, dir, file string) {
-			stored(t, dir, "PRAGMA user_version=4")
+			stored(t, dir, "PRAGMA user_version=5")
 			f, err := os.OpenFile(file, os.O_WRONLY, 0)
 			if err != nil {
 				t.Fatal(err)
