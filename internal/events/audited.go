@@ -35,6 +35,7 @@ func (j *Journal) Audited(r audit.Record) {
 			return
 		}
 		data["status"] = e.Text
+		said.copy(data, "lane")
 		if took, ok := said["seconds"]; ok {
 			data["seconds"] = took.Float64()
 			e.Text += " after " + time.Duration(took.Float64()*float64(time.Second)).Round(time.Millisecond).String()
@@ -67,12 +68,17 @@ func (j *Journal) Audited(r audit.Record) {
 	j.add(e, data)
 }
 
-// RunLost records that a run has ended as lost, because its process is gone. A run that is recorded as lost is not recorded
+// RunLost records that a run, of that lane, has ended as lost, because its process is gone. A run that is recorded as lost is not recorded
 // again.
-func (j *Journal) RunLost(job, run string) {
-	if j.noteLost(run) {
-		j.add(archive.Event{Kind: Run, Job: job, Run: run, Who: "tidewire", Text: lost}, map[string]any{"status": lost})
+func (j *Journal) RunLost(job, run, lane string) {
+	if !j.noteLost(run) {
+		return
 	}
+	data := map[string]any{"status": lost}
+	if lane != "" {
+		data["lane"] = lane
+	}
+	j.add(archive.Event{Kind: Run, Job: job, Run: run, Who: "tidewire", Text: lost}, data)
 }
 
 // lost is the status of a lost run.

@@ -196,14 +196,16 @@ func TestALostRunIsRecordedOnce(t *testing.T) {
 		b := open(t, memory())
 		ended := []slog.Attr{slog.String("job", "scan"), slog.String("run", "R1"), slog.String("status", "lost")}
 		for range 2 {
-			b.RunLost("scan", "R1")
+			b.RunLost("scan", "R1", "")
 			b.Audited(audit.Record{Who: audit.Program(), Action: "run-ended", Attrs: ended})
-			b.RunLost("scan", "R2")
+			b.RunLost("scan", "R2", "gate")
 		}
-		want := []string{`start  : started {}`, `run scan/R1 tidewire: lost {"status":"lost"}`, `run scan/R2 tidewire: lost {"status":"lost"}`}
+		b.Audited(audit.Record{Who: audit.Program(), Action: "run-ended", Attrs: []slog.Attr{slog.String("job", "scan"), slog.String("run", "R3"), slog.String("status", "failed"), slog.String("lane", "door")}})
+		want := []string{`start  : started {}`, `run scan/R1 tidewire: lost {"status":"lost"}`, `run scan/R2 tidewire: lost {"lane":"gate","status":"lost"}`,
+			`run scan/R3 tidewire: failed {"lane":"door","status":"failed"}`}
 		b.wants(want...)
 		b.reopen() // killed before the end of R1 was stored
-		b.RunLost("scan", "R1")
+		b.RunLost("scan", "R1", "")
 		b.wants(append(want, `start  : started; it was not stopped in order, and was away for at most 0s {"orderly":false,"seen":"2000-01-01T00:00:00Z","away":0}`)...)
 	})
 }

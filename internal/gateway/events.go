@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,11 @@ func (g *gateway) countEvents(ctx context.Context) {
 // lostRun records a run of a process that is gone, given how it ends.
 func (g *gateway) lostRun(end any) {
 	if run, ok := end.(wire.Run); ok && run.Job != "" && run.Status == progress.StatusLost {
-		g.journal.RunLost(run.Job, run.ID)
+		lane := ""
+		if j := g.jobs.Job(run.Job); j != nil {
+			lane = jobs.LaneText(j.Job, run.Args)
+		}
+		g.journal.RunLost(run.Job, run.ID, lane)
 	}
 }
 

@@ -93,6 +93,9 @@ func (s *Service) ended(r *Run, status progress.Status, hasWarned bool, now time
 	attrs := []slog.Attr{
 		slog.String("job", r.job.Name), slog.String("run", r.id), slog.String("status", string(status)),
 	}
+	if lane := LaneText(r.job.Job, r.args); lane != "" {
+		attrs = append(attrs, slog.String("lane", lane))
+	}
 	took := time.Duration(0) // of a run that has not begun
 	r.progress.View(func(p progress.Progress) {
 		if !p.StartedAt.IsZero() {

@@ -3,9 +3,12 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -28,6 +31,21 @@ func laneOf(j *config.Job, args map[string]any) string {
 	lane, _ := json.Marshal(values) // texts, numbers and truths encode
 	return string(lane)
 }
+
+// LaneText is the lane of a run for people: "gate", or "gate, hard" if there are several arguments. It is empty for a job without
+// parallel_by.
+func LaneText(j *config.Job, args map[string]any) string {
+	var values []string
+	for _, name := range j.Parallel {
+		if value := args[name]; value != nil && value != "" {
+			values = append(values, text.Cut(fmt.Sprint(value), maxLaneText))
+		}
+	}
+	return strings.Join(values, ", ")
+}
+
+// maxLaneText bounds what is told of the value of an argument.
+const maxLaneText = 80
 
 // A passed counts the runs that come before others in the queue.
 type passed struct {
