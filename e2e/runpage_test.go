@@ -91,6 +91,7 @@ func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	}
 	work.Exit(3)
 	p.await(`document.querySelector(".head").dataset.state === "failing" && document.querySelector(".head b").textContent === "Exit status 3"`)
+	p.await(`document.getElementById("announcer").textContent.endsWith(": failed")`)
 	p.await(`document.querySelector(".log-status").textContent === "The end" && !document.querySelector(".head progress")`)
 	p.accessible("a run that failed")
 	if text := eval[string](p, `document.body.innerText`); strings.Contains(text, "12345678") {

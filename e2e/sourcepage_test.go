@@ -44,7 +44,7 @@ func TestThePageOfASource(t *testing.T) {
 
 	plant.say(`{"level": 93.4, "state": {"pump": false}}`)
 	p.await(`document.querySelector(".head .value b").textContent === "93.4" && document.querySelector(".head .state").textContent === "alert"`)
-	p.await(`document.querySelector(".head .why").innerText.startsWith("level > 90 for ")`)
+	p.await(`document.querySelector(".head .why").innerText.startsWith("level > 90 for ") && document.getElementById("announcer").textContent === "Tank T-101: alert"`)
 	p.await(`document.querySelector("[data-part=schedule]").innerText.includes("because level > 90")`)
 	p.await(`document.querySelector(".chart rect.firing") !== null`)
 	p.await(`document.title.startsWith("Tank T-101")`)

@@ -340,6 +340,14 @@ func TestAllowNamesEveryMethod(t *testing.T) {
 			t.Errorf("DELETE %s = %d, Allow %q, %v, want 405 and %q", path, answer.StatusCode, got, p, want)
 		}
 	}
+	for path, want := range map[string]string{"/sources/a/refresh": "text/html; charset=utf-8", "/api/v1/sources/a/refresh": "application/problem+json"} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "http://127.0.0.1"+path, nil)
+		r.Header.Set("Accept", "text/html,*/*")
+		handler.ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Type"); w.Code != 405 || got != want || w.Header().Get("Allow") != "POST" {
+			t.Errorf("a browser at %s gets %d, %s, want 405 and %s", path, w.Code, got, want)
+		}
+	}
 	if answer, _ := do(t, handler, "PUT", "/api/v1/silences/s1", "{}"); answer.StatusCode != 405 || answer.Header.Get("Allow") != "DELETE" {
 		t.Errorf("PUT of a silence = %d, Allow %q, want 405 and DELETE", answer.StatusCode, answer.Header.Get("Allow"))
 	}

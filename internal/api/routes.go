@@ -216,6 +216,10 @@ func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	if isOpened(r) && !strings.HasPrefix(r.URL.Path, "/api/") { // such as the address to which a form was sent
+		a.message(w, r, http.StatusMethodNotAllowed, web.Notice{Title: "Nothing to see here", Text: "This address takes what a button sends. The button is on the page before."})
+		return
+	}
 	fail(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here: use %s",
 		r.Method, strings.Join(allowed, " or ")))
 }

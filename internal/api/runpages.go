@@ -184,6 +184,14 @@ func titleOf(j *config.Job) string {
 	return j.Name
 }
 
+// titleOfJob is what people call the job of a name.
+func (a *API) titleOfJob(name string) string {
+	if j := a.deps.Jobs.Job(name); j != nil {
+		return titleOf(j.Job)
+	}
+	return name
+}
+
 // goneJob answers a request for a page of a job that is not configured. Its last run may be kept all the same.
 func (a *API) goneJob(w http.ResponseWriter, r *http.Request, name string) {
 	notice := web.Notice{Title: "There is no job “" + name + "”", Text: "It was removed from the configuration, or never was in it."}
@@ -282,7 +290,7 @@ func (a *API) runPage(w http.ResponseWriter, r *http.Request) {
 		body.Cancel, body.Again = allowed && body.Head.Busy && run.Status != "cancelling", allowed && !body.Head.Busy
 	}
 	run.Then = a.keptOf(r.Context(), run.Then)
-	body.Facts, body.Args = look.RunFacts(run, object.At), views.ArgFacts(run.Args, object.Args)
+	body.Facts, body.Args = look.RunFacts(run, object.At, a.titleOfJob), views.ArgFacts(run.Args, object.Args)
 	body.Files = views.FileRows(run.Files, object.Args)
 	body.Log = a.logOf(r, run, look)
 	a.draw(w, r, http.StatusOK, "run", web.Page{

@@ -1,6 +1,6 @@
 // What is said of a source and of a job in one word. Package view has the same in Go, and a test compares them.
 
-import { lasted, sentence, shown, spoken, unclear, until } from "./words.js";
+import { lasted, sentence, shown, soon, spoken, unclear } from "./words.js";
 
 // word, rank (smaller is worse), and whether it needs attention, by state.
 const badge = (state, word, rank, needs = false) => Object.freeze({ state, word, rank, needs });
@@ -14,6 +14,7 @@ const states = {
   pending: badge("pending", "alert soon", 6),
   silenced: badge("silenced", "silenced", 7),
   waiting: badge("waiting", "first poll", 9),
+  unsent: badge("waiting", "first value", 9), // nobody polls it
   ok: badge("ok", "ok", 10),
 };
 
@@ -31,14 +32,16 @@ const runs = {
 };
 
 /** What a source shows. An alert outranks how the source is; a silence takes it back. */
-export function judge({ state, alert }) {
+export function judge(source) {
+  const { state, alert } = source;
   const fires = alert?.state === "firing";
   if (fires && !alert.silenced && !alert.acknowledged) return states.alert;
   if (state === "failing" || state === "stale") return states[state];
   if (alert?.state === "unknown") return states.unknown;
   if (fires) return alert.silenced ? states.silenced : states.acknowledged;
   if (alert?.state === "pending") return states.pending;
-  return state === "pending" ? states.waiting : states.ok;
+  if (state !== "pending") return states.ok;
+  return polled(source) ? states.waiting : states.unsent;
 }
 
 /** What a run shows. */
@@ -111,13 +114,15 @@ export function began(source) {
   return Date.parse(ofAlert ? source.alert.since : source.since) || 0;
 }
 
+/** Whether a source is asked for its values; otherwise they come to it. */
+export const polled = ({ every, next_at: at, pace }) => Boolean(every || at || pace);
+
 /** When a source is asked again, and why then. */
 export function next({ inputs, next_at: at, pace, every, state, waiting }, now) {
   if (inputs?.length) return "computed";
   if (!at && pace === "unwatched") return "nobody watches";
   if (!at) return every ? "" : "told";
   if (state === "pending") return "polling";
-  const left = until(Date.parse(at), now);
-  if (waiting === "rate limit") return `rate limit, again in ${left}`;
-  return waiting === "backoff" ? `again in ${left}` : `next in ${left}`;
+  const word = waiting === "rate limit" ? "rate limit, again" : waiting === "backoff" ? "again" : "next";
+  return `${word} ${soon(Date.parse(at), now)}`;
 }

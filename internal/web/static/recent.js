@@ -36,7 +36,7 @@ export function recent(event, now) {
       if (data.status === "queued" || data.status === "cancelling") return null; // its end is the news
       return {
         ...view, state: judgeRun(data).state, href: run ? `runs/${run}` : href,
-        text: data.seconds > 0 ? view.text.replace(/ after .*/s, "") + ` after ${took(data.seconds * 1000)}` : view.text,
+        text: (data.lane ? `${shown(data.lane, 80)}: ` : "") + (data.seconds > 0 ? view.text.replace(/ after .*/s, "") + ` after ${took(data.seconds * 1000)}` : view.text),
       };
     case "reload": return { ...view, title: "Configuration", state: event.text.startsWith("refused") ? "failing" : view.state };
     case "start": return { ...view, title: "Tidewire" };

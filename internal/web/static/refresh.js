@@ -5,6 +5,7 @@
 //	<header data-part="head">                  is changed; what is outside of parts stays as it was drawn
 //	<svg data-own ...>                         belongs to a module: its attributes change, its children do not
 
+import { Announcer } from "./announcer.js";
 import { documentOf } from "./document.js";
 import { lost as say } from "./lost.js";
 import { notice } from "./notices.js";
@@ -44,11 +45,18 @@ function morph(node, other) {
   }
 }
 
+/** What the page is about, and how that is; empty if it says neither. */
+function headOf(document) {
+  const state = document.querySelector(".head > .state");
+  return state ? { title: document.querySelector("h1").textContent, state: state.dataset.state, word: state.textContent } : {};
+}
+
 export class Page {
   #on; #keys = new Set((document.body.dataset.follow ?? "").split(" "));
   #tag = ""; #asked = 0; #asking = false; #timer = 0; #dirty = false;
   #seen = new Set(); // keys that the stream has brought
   #truth = new Truth(); #lost = null; // how the connection is, and since when there is none
+  #announcer = new Announcer(document.getElementById("announcer"));
   #home = null; // the part in which the focus was, while there is nothing that can have it
   stream;
 
@@ -126,11 +134,12 @@ export class Page {
     this.#tag = tag;
     this.#on.prepare?.(other);
     document.title = other.title;
-    const focused = document.activeElement, around = focused?.closest("[data-part]");
+    const before = headOf(document), focused = document.activeElement, around = focused?.closest("[data-part]");
     for (const part of document.querySelectorAll("[data-part]")) {
       const newer = other.querySelector(`[data-part="${part.dataset.part}"]`);
       if (newer && !part.isEqualNode(newer)) morph(part, newer);
     }
+    this.#tell(before, headOf(document));
     // What had the focus is gone, such as Cancel: what can be done instead has it now.
     if (!focused?.isConnected) this.#home = around;
     if (document.activeElement !== document.body) this.#home = null;
@@ -141,5 +150,16 @@ export class Page {
       (to ?? (this.#home.querySelector(".acts") ? null : main))?.focus();
     }
     this.#on.changed?.();
+  }
+
+  /** Tells people of a change of state, such as the end of a run, who do not see it. */
+  #tell(before, { title, state, word }) {
+    if (word === before.word || (before.state === "waiting" && state === "ok")) return;
+    this.say(`${title}: ${word === "ok" ? "ok again" : word}`);
+  }
+
+  /** Has a sentence read to those who do not see the page. */
+  say(sentence) {
+    this.#announcer.say(sentence);
   }
 }

@@ -32,6 +32,7 @@ function lost() {
   why.textContent = "The gateway restarted: it is not known how the run ended";
   head.querySelector(".why").replaceChildren(why);
   for (const node of head.querySelectorAll("progress, .acts > *")) node.remove();
+  page.say(`${head.querySelector("h1").textContent}: lost`);
 }
 
 const page = new Page({ prepare: localise, changed: strips, gone: output ? lost : undefined });

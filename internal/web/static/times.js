@@ -3,12 +3,13 @@
 //	<time datetime="…">14:02</time>                 a time of day
 //	<time datetime="…" data-elapsed>12 min</time>   how long ago it was
 //	<time datetime="…" data-left>4 h</time>         how long it is to it
+//	<time datetime="…" data-due>in 4 s</time>       when what is due then comes
 //	<time datetime="…" data-age>just now</time>     how old a value of then is
 //	<time datetime="…" data-seconds>14:02:07</time> a time of day to the second
 //	<input type="datetime-local" data-at="…">       a time to be changed; <input name="zone"> then says of which zone it is
 
 import * as clock from "./clock.js";
-import { age, clock as timeOfDay, elapsed, lasted, seconds } from "./words.js";
+import { age, clock as timeOfDay, elapsed, seconds, soon, until } from "./words.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -18,7 +19,7 @@ function write(node, text) {
 
 /** Writes the times in `root`, a document or an element. Those in a log are its own. */
 export function localise(root) {
-  for (const node of root.querySelectorAll("time[datetime]:not(.log time, [data-elapsed], [data-left], [data-age])")) {
+  for (const node of root.querySelectorAll("time[datetime]:not(.log time, [data-elapsed], [data-left], [data-due], [data-age])")) {
     const at = Date.parse(node.dateTime);
     write(node, node.dataset.seconds === undefined ? timeOfDay(at, clock.now()) : seconds(at));
   }
@@ -38,5 +39,6 @@ export function localise(root) {
 export function tick(root) {
   for (const node of root.querySelectorAll("time[data-elapsed]")) write(node, elapsed(Date.parse(node.dateTime), clock.now()));
   for (const node of root.querySelectorAll("time[data-age]")) write(node, age(Date.parse(node.dateTime), clock.now()));
-  for (const node of root.querySelectorAll("time[data-left]")) write(node, lasted(Math.ceil((Date.parse(node.dateTime) - clock.now()) / 1000) * 1000));
+  for (const node of root.querySelectorAll("time[data-left]")) write(node, until(Date.parse(node.dateTime), clock.now()));
+  for (const node of root.querySelectorAll("time[data-due]")) write(node, soon(Date.parse(node.dateTime), clock.now()));
 }

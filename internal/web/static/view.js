@@ -1,7 +1,7 @@
 // What a component says: plain objects, computed from the JSON of the API. Package view computes the same in Go, and a test
 // compares them.
 
-import { began, cause, jobCause, judge, judgeJob, judgeRun, next } from "./judge.js";
+import { began, cause, jobCause, judge, judgeJob, judgeRun, next, polled } from "./judge.js";
 import { age, clock, elapsed, lasted, length, number, plural, sentence, shown, until } from "./words.js";
 
 /** A name as one segment of an address, whatever is in it. */
@@ -22,7 +22,7 @@ export function card(source, now) {
     dim: state === "stale", age: age(Date.parse(source.updated_at), now), next: next(source, now), since: since ? elapsed(since, now) : "", at: since,
   };
   if (value === null || value === undefined) {
-    view.text = state === "failing" ? sentence(shown(source.cause ?? "", 200)) : state === "pending" ? "Waiting for the first answer" : "";
+    view.text = state === "failing" ? sentence(shown(source.cause ?? "", 200)) : state === "pending" ? `Waiting for the first ${polled(source) ? "answer" : "value"}` : "";
     if (!view.text) view.value = "–";
   } else if (Array.isArray(value)) list(view, value, now);
   else if (typeof value === "object") object(view, value, show, now);
@@ -56,7 +56,7 @@ function headline(view, value, { unit = "", decimals }, now) {
   if (typeof value === "number" || typeof value === "bigint") {
     view.value = number(value, decimals, true);
     view.number = Number(value);
-    view.unit = shown(unit, 12);
+    view.unit = shown(unit, 24);
     const exact = number(value, decimals, false);
     if (exact !== view.value) view.exact = shown(exact, 60);
   } else if (typeof value === "string") {
@@ -66,7 +66,7 @@ function headline(view, value, { unit = "", decimals }, now) {
     else view.text = "A text without visible characters";
   } else {
     view.value = brief(value, now);
-    view.unit = shown(unit, 12);
+    view.unit = shown(unit, 24);
   }
 }
 
@@ -254,7 +254,7 @@ function roll({ name, path, depth, sources, parts }, close) {
     if (badge.state === "ok") ok += n;
   }
   const bad = [...counts].filter(([badge]) => badge.state !== "ok").map(([badge, n]) => countOf(badge, n));
-  bad.sort((a, b) => a.rank - b.rank);
+  bad.sort((a, b) => a.rank - b.rank || (a.word < b.word ? -1 : 1));
   const state = bad[0]?.needs ? bad[0].state : "ok";
   const view = { name, path, depth, state, ok, total, counts: bad, sources, parts: below.map((part) => part.view), open: !close || sources.length === 0 || below.length > 0 || name === "" };
   return { view, counts };

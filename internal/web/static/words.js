@@ -25,6 +25,11 @@ export function until(at, now) {
   return lasted(Math.ceil((at - now) / second) * second);
 }
 
+/** When what is due at a time comes: "in 4 s". */
+export function soon(at, now) {
+  return at > now ? `in ${until(at, now)}` : "any moment";
+}
+
 /** How long work took: "41 s", "5 min 21 s". */
 export function took(ms) {
   if (ms < second) return `${Math.floor(ms)} ms`;

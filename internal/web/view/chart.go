@@ -90,7 +90,7 @@ func (l Look) Chart(f ChartFacts) Chart {
 	s := f.Source
 	ranges, over := RangesOf(f.Kept, f.Range)
 	c := Chart{
-		Name: s.Name, Title: "Value", Unit: Shown(s.Show.Unit, 12), Field: f.Field, From: f.Until.Add(-over.Span), Until: f.Until, IsTable: f.Table,
+		Name: s.Name, Title: "Value", Unit: Shown(s.Show.Unit, 24), Field: f.Field, From: f.Until.Add(-over.Span), Until: f.Until, IsTable: f.Table,
 		Other: query(over.Name, f.Field, s.Show.Value, !f.Table),
 	}
 	if f.Field != "" {
@@ -105,8 +105,7 @@ func (l Look) Chart(f ChartFacts) Chart {
 	}
 	switch {
 	case f.Kept == 0:
-		c.None = "This source keeps no numbers. With show: {history: 24h} in the configuration, it does."
-		return c
+		return c // the page says why
 	case f.Problem != "":
 		c.None = f.Problem
 	case len(f.Numbers.Fields) == 0 && s.UpdatedAt == nil:

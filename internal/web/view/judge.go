@@ -28,6 +28,7 @@ var (
 	pending      = Badge{"pending", "alert soon", 6, false}
 	silenced     = Badge{"silenced", "silenced", 7, false}
 	waiting      = Badge{"waiting", "first poll", 9, false}
+	unsent       = Badge{"waiting", "first value", 9, false} // nobody polls it
 	ok           = Badge{"ok", "ok", 10, false}
 )
 
@@ -50,6 +51,8 @@ func Judge(s wire.Source) Badge {
 		return silenced
 	case a != nil && a.State == wire.AlertPending:
 		return pending
+	case s.State == wire.SourcePending && !polled(s):
+		return unsent
 	case s.State == wire.SourcePending:
 		return waiting
 	}
@@ -191,6 +194,9 @@ func timeOf(at *time.Time) time.Time {
 	return *at
 }
 
+// polled reports whether a source is asked for its values; otherwise they come to it.
+func polled(s wire.Source) bool { return s.Every > 0 || s.NextAt != nil || s.Pace != "" }
+
 // Next says when a source is asked again, and why then.
 func (l Look) Next(s wire.Source) string {
 	switch {
@@ -204,12 +210,19 @@ func (l Look) Next(s wire.Source) string {
 		return ""
 	case s.State == wire.SourcePending:
 		return "polling"
-	case s.Waiting == wire.WaitingRateLimit:
-		return "rate limit, again in " + l.Until(*s.NextAt)
-	case s.Waiting == wire.WaitingBackoff:
-		return "again in " + l.Until(*s.NextAt)
 	}
-	return "next in " + l.Until(*s.NextAt)
+	return again[s.Waiting] + " " + l.soon(*s.NextAt)
+}
+
+// again are the words for another poll, by what it waits for.
+var again = map[string]string{"": "next", wire.WaitingBackoff: "again", wire.WaitingRateLimit: "rate limit, again"}
+
+// soon says when what is due at a time comes: "in 4 s".
+func (l Look) soon(t time.Time) string {
+	if !t.After(l.Now) {
+		return "any moment"
+	}
+	return "in " + l.Until(t)
 }
 
 var (

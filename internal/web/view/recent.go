@@ -45,9 +45,9 @@ var asked = regexp.MustCompile(`^(\w+: )?[A-Z]+ https?://\S+: `)
 // recent lays out one event; false: it is no news.
 func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 	var data struct {
-		State, Status, Of, Reason string
-		Seconds                   float64
-		Until                     time.Time
+		State, Status, Of, Reason, Lane string
+		Seconds                         float64
+		Until                           time.Time
 	}
 	_ = json.Unmarshal(e.Data, &data) // it is of this program
 	r = Recent{
@@ -79,6 +79,9 @@ func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 		if data.Seconds > 0 {
 			ended, _, _ := strings.Cut(r.Text, " after ")
 			r.Text = ended + " after " + Took(data.Seconds)
+		}
+		if data.Lane != "" {
+			r.Text = Shown(data.Lane, 80) + ": " + r.Text
 		}
 		if data.Status == "queued" || data.Status == "cancelling" {
 			return r, false // its end is the news

@@ -103,8 +103,9 @@ func (l Look) stages(r wire.Run, state string) (list []Stage) {
 	return list
 }
 
-// RunFacts returns what is known of how a run came about and ended. timetable is that of its job, in words.
-func (l Look) RunFacts(r wire.Run, timetable string) []Fact {
+// RunFacts returns what is known of how a run came about and ended. timetable is that of its job, in words; title is what people call a
+// job.
+func (l Look) RunFacts(r wire.Run, timetable string, title func(job string) string) []Fact {
 	by := Fact{Name: "Started by", Text: r.By}
 	switch {
 	case r.Trigger == wire.TriggerSchedule && timetable != "":
@@ -112,7 +113,7 @@ func (l Look) RunFacts(r wire.Run, timetable string) []Fact {
 	case r.Trigger == wire.TriggerSchedule:
 		by.Text = "its timetable"
 	case r.After != nil:
-		by.Text, by.Run = "a run of "+r.After.Job, r.After.ID
+		by.Text, by.Run = "a run of "+title(r.After.Job), r.After.ID
 	default:
 		by.Text = cmp.Or(who(by.Text), "somebody")
 	}
@@ -143,7 +144,7 @@ func (l Look) RunFacts(r wire.Run, timetable string) []Fact {
 		facts = append(facts, Fact{Name: "As", Text: "an earlier run", Run: r.Like})
 	}
 	for _, next := range r.Then {
-		fact := Fact{Name: "Then", Text: next.Job, Run: next.ID}
+		fact := Fact{Name: "Then", Text: title(next.Job), Run: next.ID}
 		if fact.Run == "" {
 			fact.Text += ", which did not start or is not kept"
 		}

@@ -53,7 +53,7 @@ func TestWhatIsKnownOfARun(t *testing.T) {
 	l := look(atNight)
 	facts := func(r wire.Run, timetable string) string {
 		var all []string
-		for _, f := range l.RunFacts(r, timetable) {
+		for _, f := range l.RunFacts(r, timetable, func(job string) string { return "the " + job }) {
 			all = append(all, f.Name+": "+f.Text)
 		}
 		return strings.Join(all, "; ")
@@ -61,6 +61,10 @@ func TestWhatIsKnownOfARun(t *testing.T) {
 	r := wire.Run{Trigger: wire.TriggerSchedule, Requests: 1, CreatedAt: *ago(time.Minute), StartedAt: ago(time.Minute)}
 	if got, want := facts(r, "every day at 03:00"), "Started by: its timetable, every day at 03:00; Started: 03:11"; got != want {
 		t.Errorf("a run of the timetable: %q, want %q", got, want)
+	}
+	r = wire.Run{After: &wire.RunRef{Job: "scan", ID: "A"}, Requests: 1, CreatedAt: *ago(0), StartedAt: ago(0), Then: []wire.RunRef{{Job: "report", ID: "B"}, {Job: "mail"}}}
+	if got, want := facts(r, ""), "Started by: a run of the scan; Started: 03:12; Then: the report; Then: the mail, which did not start or is not kept"; got != want {
+		t.Errorf("a run between others: %q, want %q", got, want)
 	}
 	r = wire.Run{Trigger: wire.TriggerAPI, By: "Mara", Requests: 3, CreatedAt: *ago(time.Hour), StartedAt: ago(time.Minute), ExitCode: new(3), Like: "R"}
 	if got, want := facts(r, ""), "Started by: Mara and 2 others; Asked for: 02:12; Started: 03:11; Exit status: 3; As: an earlier run"; got != want {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -79,7 +80,7 @@ func (s *Section) roll(close bool) map[Badge]int {
 			s.Counts = append(s.Counts, countOf(b, n, b.Word, b.State))
 		}
 	}
-	slices.SortFunc(s.Counts, func(a, b Count) int { return a.Rank - b.Rank })
+	slices.SortFunc(s.Counts, func(a, b Count) int { return cmp.Or(a.Rank-b.Rank, strings.Compare(a.Word, b.Word)) })
 	s.State = "ok"
 	if len(s.Counts) > 0 && s.Counts[0].Needs {
 		s.State = s.Counts[0].State

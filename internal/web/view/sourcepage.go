@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +56,7 @@ type SourcePage struct {
 	Outages      []OutageRow
 	MoreOutages  string
 	Polls        []PollRow
+	PollsTitle   string // "Last 20 polls"
 	NoPast       string
 	Error        string // in full
 	Values       []Field
@@ -69,7 +71,7 @@ type SourcePage struct {
 	Since        time.Time // of the state
 	SinceText    string
 	GotAt        *time.Time // when the value was got; nil: never
-	Next, NextIn string     // "next in" and "4 s": when it is asked again
+	Next, NextIn string     // "next" and "in 4 s": when it is asked again
 	NextAt       *time.Time // nil: Next is all that is said
 }
 
@@ -101,9 +103,9 @@ func (l Look) SourcePage(f SourceFacts) SourcePage {
 	}
 	p.GotAt, p.Next = f.UpdatedAt, p.Card.Next
 	if f.NextAt != nil {
-		in := l.Until(*f.NextAt)
+		in := l.soon(*f.NextAt)
 		if words, found := strings.CutSuffix(p.Next, " "+in); found {
-			p.Next, p.NextIn, p.NextAt = words, Lasted((f.NextAt.Sub(l.Now) + time.Second - 1).Truncate(time.Second)), f.NextAt
+			p.Next, p.NextIn, p.NextAt = words, in, f.NextAt
 		}
 	}
 	for i, name := range strings.Split(f.Section, "/") {
@@ -122,9 +124,57 @@ func (l Look) SourcePage(f SourceFacts) SourcePage {
 	if f.Alert != nil {
 		p.Alert = l.alert(*f.Alert)
 	}
+	if f.Chart.Kept == 0 {
+		p.Chart.None = noNumbers(f)
+	}
 	p.availability(l, f.Availability)
 	p.polls(l, f.Polls)
+	p.PollsTitle = newest(len(p.Polls), "poll", "polls")
+	if f.Send != "" {
+		p.PollsTitle = newest(len(p.Polls), "value sent", "values sent")
+	}
+	p.Rows = slices.SortedStableFunc(slices.Values(f.Rows), func(a, b Named) int { return a.Rank - b.Rank })
 	return p
+}
+
+// newest is the title of a list of the newest n.
+func newest(n int, one, many string) string {
+	switch n {
+	case 0:
+		return Sentence(many)
+	case 1:
+		return "Last " + one
+	}
+	return "Last " + Plural(n, one, many)
+}
+
+// noNumbers says why a source that keeps no numbers has no chart, and what to do for one, if there is something to be done.
+func noNumbers(f SourceFacts) string {
+	const how = " With show: {history: 24h} in the configuration, "
+	switch {
+	case len(f.RowOf) > 0:
+		return "No numbers of this row are kept. With show: {history: 24h} of " + f.RowOf[0].Name + " in the configuration, those of all rows are."
+	case len(f.Rows) > 0:
+		return "The numbers of the rows are not kept, nor how many there are." + how + "both are."
+	case f.UpdatedAt != nil && !hasNumbers(f.Value):
+		return "The value has no numbers to draw."
+	}
+	return "This source keeps no numbers." + how + "it does."
+}
+
+// hasNumbers reports whether a value is a number, or has a field that is one.
+func hasNumbers(raw []byte) bool {
+	switch v := decode(raw).(type) {
+	case json.Number:
+		return true
+	case map[string]any:
+		for _, field := range v {
+			if _, ok := field.(json.Number); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // actsOf are the buttons of the page.

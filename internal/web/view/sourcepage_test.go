@@ -100,7 +100,6 @@ func TestWhatAChartDoesNotHave(t *testing.T) {
 		}
 	}
 	for want, c := range map[string]view.ChartFacts{
-		"keeps no numbers":      {},
 		"There is no value yet": {Kept: time.Minute},
 		"have no numbers":       {Kept: time.Minute, Source: wire.Source{UpdatedAt: &now}},
 		"the disk":              {Kept: time.Minute, Problem: "the disk"},
@@ -112,6 +111,28 @@ func TestWhatAChartDoesNotHave(t *testing.T) {
 	empty := look(now).Chart(view.ChartFacts{Kept: 15 * time.Minute, Until: now, Numbers: wire.History{Fields: []string{""}, T: []int64{1}, V: wire.Numbers{math.NaN()}}})
 	if empty.Summary != "Value over 15 min: no numbers." || now.Sub(empty.From) != 15*time.Minute {
 		t.Errorf("the summary is %q from %v", empty.Summary, empty.From)
+	}
+}
+
+// A source that keeps no numbers says what to do, where something can be done.
+func TestWhyThereIsNoChart(t *testing.T) {
+	now, rows := fixture.Now, []view.Named{{Name: "fleet/1", Badge: view.Badge{Rank: 10}}, {Name: "fleet/2", Badge: view.Badge{Rank: 3}}}
+	for want, f := range map[string]view.SourceFacts{
+		"This source keeps no numbers. With show: {history: 24h} in the configuration, it does.": {Source: wire.Source{Value: []byte(`{"a":"b","n":1}`), UpdatedAt: &now}},
+		"The value has no numbers to draw.": {Source: wire.Source{Value: []byte(`["a"]`), UpdatedAt: &now}},
+		"No numbers of this row are kept. With show: {history: 24h} of fleet in the configuration, those of all rows are.":        {RowOf: []view.Named{{Name: "fleet"}}},
+		"The numbers of the rows are not kept, nor how many there are. With show: {history: 24h} in the configuration, both are.": {Rows: rows, Source: wire.Source{Value: []byte(`2`)}},
+	} {
+		if p := look(now).SourcePage(f); p.Chart.None != want || p.PollsTitle != "Polls" {
+			t.Errorf("%q, %q, want %q", p.PollsTitle, p.Chart.None, want)
+		}
+	}
+	if rows[0].Name != "fleet/1" {
+		t.Error("the rows of whoever asks were sorted")
+	}
+	p := look(now).SourcePage(view.SourceFacts{Send: "curl", Rows: rows, Polls: []wire.Poll{{At: now}}})
+	if p.PollsTitle != "Last value sent" || p.Rows[0].Name != "fleet/2" {
+		t.Errorf("%q, %v: want what is not ok first", p.PollsTitle, p.Rows)
 	}
 }
 

@@ -36,7 +36,9 @@ func (l Look) value(c *Card, s wire.Source) {
 		case wire.SourceFailing:
 			c.Text = Sentence(Shown(s.Cause, 200))
 		case wire.SourcePending:
-			c.Text = "Waiting for the first answer"
+			if c.Text = "Waiting for the first answer"; !polled(s) {
+				c.Text = "Waiting for the first value"
+			}
 		}
 		if c.Text == "" {
 			c.Value = "–"
@@ -50,7 +52,7 @@ func (l Look) value(c *Card, s wire.Source) {
 func (l Look) headline(c *Card, v any, show wire.Show) {
 	switch v := v.(type) {
 	case json.Number:
-		c.Value, c.Unit = Number(v, show.Decimals, true), Shown(show.Unit, 12)
+		c.Value, c.Unit = Number(v, show.Decimals, true), Shown(show.Unit, 24)
 		if x, err := v.Float64(); err == nil {
 			c.Number = &x
 		}
@@ -64,7 +66,7 @@ func (l Look) headline(c *Card, v any, show wire.Show) {
 			c.Text = "A text without visible characters"
 		}
 	default:
-		c.Value, c.Unit = l.brief(v), Shown(show.Unit, 12)
+		c.Value, c.Unit = l.brief(v), Shown(show.Unit, 24)
 	}
 }
 

@@ -93,7 +93,7 @@ func (l Look) Verdict(sources []wire.Source, jobs []wire.JobObject) Verdict {
 			} else {
 				seen++
 			}
-		case b != waiting:
+		case b.State != waiting.State:
 			v.Quiet = append(v.Quiet, l.needOf(s))
 		}
 	}
