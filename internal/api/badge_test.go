@@ -25,7 +25,9 @@ func TestBadges(t *testing.T) {
 		{`"state":"ok","value":{"level":93.4},"alert":{"state":"firing","since":"` + ago(time.Minute) + `"}`, "?show=value", "Tank &lt;1&gt;", "93.4 %"},
 		{`"state":"stale","value":{"level":93.4},"since":"` + ago(14*time.Minute) + `"`, "", "Tank &lt;1&gt;", "stale, 14 min"},
 		{`"state":"failing","value":null,"since":"` + ago(38*time.Minute) + `"`, "", "Tank &lt;1&gt;", "failing, 38 min"},
-		{`"state":"pending","value":null`, "", "Tank &lt;1&gt;", "first poll"},
+		{`"state":"pending","value":null,"every":"5s"`, "", "Tank &lt;1&gt;", "first poll"},
+		{`"state":"pending","value":null`, "", "Tank &lt;1&gt;", "first value"},
+		{`"state":"ok","value":{"level":61.36278649734441}`, "", "Tank &lt;1&gt;", "61.363 %"},
 		{`"state":"ok","value":{"level":1}`, "?show=availability", "Tank &lt;1&gt;", "not known"},
 	} {
 		if err := s.topic.Publish(sse.Event{Data: []byte("{" + tank + c.source + "}")}); err != nil {

@@ -940,7 +940,7 @@ class TidewireSource extends HTMLElement {
     this.#write(this.#value, brief(head, show.decimals));
     this.#write(this.#unit, head == null ? "" : show.unit ?? "");
     const isGone = this.dataset.connection === "ended" && !this.#snapshot;
-    this.#write(this.#state, isGone ? "There is no such source." : this.dataset.connection === "signed-out" ? "signed out" : conditions[state]);
+    this.#write(this.#state, isGone ? "There is no such source." : this.dataset.connection === "signed-out" ? "signed out" : state === "waiting" && !(snapshot.every || snapshot.next_at || snapshot.pace) ? "first value" : conditions[state]);
     this.#write(this.#age, at ? ago(now - Date.parse(at)) : "");
     if (this.hasAttribute("href")) this.#title.href = this.getAttribute("href");
     else this.#title.removeAttribute("href");
