@@ -39,6 +39,11 @@ func TestTheOverviewIsWhole(t *testing.T) {
 			t.Errorf("the overview does not have %s", want)
 		}
 	}
+	for f, want := range map[view.Filter]bool{{}: true, {Q: "x"}: false} {
+		if bare, _, _ := strings.Cut(drawOverview(fixture.Set{Now: fixture.Now}, f, ""), "<template"); strings.Contains(bare, "No source is configured") != want {
+			t.Errorf("whether the page of no sources, searched for %q, says so, is not %v", f.Q, want)
+		}
+	}
 	if calm := drawOverview(fixture.Calm(13), view.Filter{}, ""); !strings.Contains(calm, ">All is well</span>") {
 		t.Error("the overview of a calm plant does not say so")
 	}

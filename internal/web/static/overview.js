@@ -135,6 +135,7 @@ function showTree() {
   fill(ui.tools, { filter: filtered ? `${some.length} of ${all.length}: ${address.words(filter)}` : "" });
   for (const link of ui.tools.querySelectorAll(".choice a")) current(link, new URL(link.href).searchParams.get("density") === shown);
   ui.none.hidden = some.length > 0 || all.length === 0;
+  if (all.length > 0) part("#bare")?.remove();
   if (focused !== document.activeElement && document.activeElement === document.body) ui.tools.querySelector("a").focus(); // it was filtered away
 }
 

@@ -143,7 +143,7 @@ export function verdict(sources, jobs, { now, operate }) {
   rows.sort((a, b) => a.seen - b.seen || b.at - a.at); // newest first; what somebody has acknowledged comes last
   const few = rows.length > MOST + 2 ? rows.slice(0, MOST) : rows;
   const all = `${plural(sources.length, "source", "sources")} ok`, works = plural(jobs.length, "job", "jobs");
-  let rest = parts.length ? `${ok} of ${all}` : `${ok < sources.length ? `${ok} of ` : ""}${all}, ${works}, none failed`;
+  let rest = parts.length ? `${ok} of ${all}` : `${ok < sources.length ? `${ok} of ` : ""}${all}${jobs.length > 0 ? `, ${works}, none failed` : ""}`;
   if (sources.length === 0 && jobs.length > 0) rest = parts.length ? `of ${works}` : `${works}, none failed`;
   return {
     state: parts[0]?.state ?? "ok", parts, calm: parts.length ? "" : "All is well", rest,

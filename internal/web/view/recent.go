@@ -42,6 +42,18 @@ func (l Look) Recent(events []wire.Event) []Recent {
 // asked is what was requested, before why that failed.
 var asked = regexp.MustCompile(`^(\w+: )?[A-Z]+ https?://\S+: `)
 
+// endOf is how a run has ended, which one of those side by side it was, and how long it took if that is known.
+func endOf(text, lane string, seconds float64) string {
+	if seconds > 0 {
+		ended, _, _ := strings.Cut(text, " after ")
+		text = ended + " after " + Took(seconds)
+	}
+	if lane != "" {
+		text = Shown(lane, 80) + ": " + text
+	}
+	return text
+}
+
 // recent lays out one event; false: it is no news.
 func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 	var data struct {
@@ -76,13 +88,7 @@ func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 		if e.Run != "" {
 			r.Href = "runs/" + e.Run
 		}
-		if data.Seconds > 0 {
-			ended, _, _ := strings.Cut(r.Text, " after ")
-			r.Text = ended + " after " + Took(data.Seconds)
-		}
-		if data.Lane != "" {
-			r.Text = Shown(data.Lane, 80) + ": " + r.Text
-		}
+		r.Text = endOf(r.Text, data.Lane, data.Seconds)
 		if data.Status == "queued" || data.Status == "cancelling" {
 			return r, false // its end is the news
 		}

@@ -166,7 +166,10 @@ func (v *Verdict) finish(fine, sources, jobs int) {
 		v.Rest = Plural(jobs, "job", "jobs") + ", none failed"
 		return
 	}
-	v.Rest = Plural(sources, "source", "sources") + " ok, " + Plural(jobs, "job", "jobs") + ", none failed"
+	v.Rest = Plural(sources, "source", "sources") + " ok"
+	if jobs > 0 {
+		v.Rest += ", " + Plural(jobs, "job", "jobs") + ", none failed"
+	}
 	if fine < sources {
 		v.Rest = strconv.Itoa(fine) + " of " + v.Rest
 	}
