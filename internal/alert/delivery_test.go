@@ -66,10 +66,10 @@ func newPhone(t *testing.T) *phone {
 
 // webhook is a webhook of a host, which sends what a message says in short.
 func webhook(name string) *config.Notify {
-	return &config.Notify{Name: name, Receiver: &notify.HTTP{
-		Method: "POST", URL: &url.URL{Scheme: "http", Host: name + ".example", Path: "/hidden"},
-		Header: http.Header{"Authorization": {"hidden"}}, Body: "{source} {state}",
-	}}
+	to := &notify.HTTP{Request: notify.At(&url.URL{Scheme: "http", Host: name + ".example", Path: "/hidden"})}
+	to.Header.Set("Authorization", "hidden")
+	to.Body = "{source} {state}"
+	return &config.Notify{Name: name, Receiver: to}
 }
 
 func (p *phone) tell(to *config.Notify, source, state string) {

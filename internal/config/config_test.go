@@ -226,8 +226,8 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("socket = %#v", *u)
 	}
 	inside := c.Notify[2]
-	if h := inside.Receiver.(*notify.HTTP); inside.Upstream.Name != "keyed" || h.Upstream != byUpstream["keyed"] || h.URL.RawPath != "hook/{title}" || h.URL.RawQuery != "state={state}" {
-		t.Errorf("inside = %#v with %#v to %#v", *inside, *h, *h.URL)
+	if h := inside.Receiver.(*notify.HTTP); inside.Upstream.Name != "keyed" || h.Upstream != byUpstream["keyed"] || h.Path != "/hook/{title}/${jq: .count}" || fmt.Sprint(h.Query) != "[{state {state}} {first ${jq: .alerts[0].key}} {link {link?}{link}}]" {
+		t.Errorf("inside = %#v with %#v", *inside, *h)
 	}
 
 	byName := map[string]*config.Source{}
@@ -283,7 +283,7 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("show of outdoor = %+v", show)
 	}
 	ops, leads := c.Notify[0], c.Notify[1]
-	if h := ops.Receiver.(*notify.HTTP); ops.Name != "ops" || h.Method != "PUT" || h.URL.String() != "https://ntfy.example.com/ops?priority=high" || h.Header.Get("Title") != "Tidewire" || !strings.HasPrefix(h.Body, "{source} is {state}") {
+	if h := ops.Receiver.(*notify.HTTP); ops.Name != "ops" || h.Method != "PUT" || h.Upstream.URL.String() != "https://ntfy.example.com/ops?priority=high" || h.Header.Get("Title") != "Tidewire" || !strings.HasPrefix(h.Body, "{source} is {state}") {
 		t.Errorf("ops = %#v", h)
 	}
 	if h := leads.Receiver.(*notify.HTTP); h.Method != "POST" || h.Header == nil || h.Body != "" || leads.GroupWait != 5*time.Second {

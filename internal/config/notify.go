@@ -28,8 +28,7 @@ type notifyDraft struct {
 	*Notify
 	where   string // names it in messages
 	http    notify.HTTP
-	path    string          // of http, with the upstream
-	query   url.Values      // likewise
+	url     *url.URL        // of http, without an upstream
 	service *notify.Service // by url; nil: none, or url is that of a webhook
 	mail    notify.Mail
 	exec    notify.Exec
@@ -39,7 +38,7 @@ func newNotifyDraft(name string) *notifyDraft {
 	return &notifyDraft{
 		Notify: &Notify{Name: name, GroupWait: groupWait},
 		where:  "notify " + grammar.Quote(name),
-		http:   notify.HTTP{Method: http.MethodPost, Header: http.Header{}},
+		http:   notify.HTTP{Request: httpkind.Request{Method: http.MethodPost, Header: http.Header{}}},
 		mail:   notify.Mail{TLS: notify.StartTLS},
 	}
 }
@@ -102,7 +101,7 @@ func (r *reader) webhookKeys(d *notifyDraft) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("url",
 			"`http://` or `https://`, without a user; or `upstream` with `path`",
-			httpkind.AddressShape, func(v *grammar.Node) { to.URL = readWebhookURL(v) }).
+			httpkind.AddressShape, func(v *grammar.Node) { d.url = readWebhookURL(v) }).
 			Secret().OneOf(),
 		grammar.Func("upstream",
 			"one of `upstreams`, with its credential, its certificates and its limits",
@@ -110,10 +109,10 @@ func (r *reader) webhookKeys(d *notifyDraft) grammar.Keys {
 		grammar.Func("path",
 			"with `upstream`: begins with `/`, is joined to the upstream's path; no `..`, no query. Placeholders stand for what "+
 				"the message says",
-			httpkind.PathShape, func(v *grammar.Node) { d.path = readWebhookPath(v) }).With("upstream").Secret(),
+			httpkind.PathShape, func(v *grammar.Node) { to.Path = readWebhookPath(v) }).With("upstream").Secret(),
 		grammar.Func("query",
 			"with `upstream`: the query; a list of texts repeats the parameter. Placeholders stand for what the message says",
-			httpkind.QueryShape, func(v *grammar.Node) { d.query = readWebhookQuery(v, where) }).With("upstream").Also("params").Secret(),
+			httpkind.QueryShape, func(v *grammar.Node) { to.Query = readWebhookQuery(v, where) }).With("upstream").Also("params").Secret(),
 		grammar.OneOf("method", "the request's method", &to.Method, webhookMethods).Default(http.MethodPost),
 		grammar.Func("headers",
 			"sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`",
@@ -166,10 +165,10 @@ func (to *notifyDraft) of(way string, n *grammar.Node) *Notify {
 		to.Receiver = &to.exec
 	case to.service != nil:
 		to.Receiver = to.service
-	case to.completeURL(n.Get("http")):
+	case to.completeAddress(n.Get("http")):
 		to.http.Given = n.Given("http")
 		checkWebhook(n.Get("http"), &to.http)
-		if scheme, shape := notify.ServiceAt(to.http.URL.Hostname()); scheme != "" && to.http.Body == "" && to.http.JSON == nil {
+		if scheme, shape := notify.ServiceAt(to.http.Upstream.URL.Hostname()); scheme != "" && to.http.Body == "" && to.http.JSON == nil {
 			n.Warn(0, to.where+": "+scheme+" does not understand the JSON of a message", "write "+shape)
 		}
 		to.Receiver = &to.http
@@ -189,7 +188,7 @@ func (to *notifyDraft) readURL(n *grammar.Node) {
 	}
 	scheme, _, found := strings.Cut(s, "://")
 	if scheme = strings.ToLower(scheme); found && (scheme == "http" || scheme == "https") {
-		to.http.URL = readWebhookURL(n)
+		to.url = readWebhookURL(n)
 		return
 	}
 	service, err := notify.ParseService(s)
@@ -244,16 +243,11 @@ func checkWebhook(n *grammar.Node, to *notify.HTTP) {
 		return
 	}
 	header := to.Header.Clone()
-	if to.Upstream != nil && header.Get("Content-Type") == "" {
+	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", to.Upstream.Header.Get("Content-Type"))
 	}
 	if body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
 		httpkind.CheckBody(body, cmp.Or(header.Get("Content-Type"), notify.TextMedia), notify.IsField)
-	}
-	for _, at := range []*grammar.Node{n.Get("path"), n.Get("query")} {
-		if at.Expressions() != nil {
-			at.Problem("an expression is not evaluated in the address of a webhook", "write it into headers or body")
-		}
 	}
 	to.Computed = n.Expressions()
 	if to.JSON == nil && to.Computed == nil || !n.IsGood() {
@@ -272,7 +266,7 @@ func checkWebhook(n *grammar.Node, to *notify.HTTP) {
 // readWebhookAlone reads a webhook that is written as an address alone.
 func (r *reader) readWebhookAlone(n *grammar.Node, to *notifyDraft) {
 	if n.IsScalar() && !n.IsNull() {
-		to.http.URL = readWebhookURL(n)
+		to.url = readWebhookURL(n)
 		return
 	}
 	n.Read("http of "+to.where, r.webhookKeys(to))
@@ -340,9 +334,7 @@ func readWebhookURL(n *grammar.Node) *url.URL {
 		n.Problem("url has a bad port", "write a port from 1 to 65535")
 	default:
 		checkWebhookPlaceholders(n, "url")
-		if wrong := notify.CheckAddress(u); wrong != nil {
-			n.Problem("url: "+wrong.What, wrong.Want)
-		}
+		checkWebhookPath(n, "url", notify.At(u).Path)
 		return u
 	}
 	return nil

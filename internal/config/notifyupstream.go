@@ -2,9 +2,9 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
-	"net/url"
-	"strings"
+	"slices"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind"
@@ -47,74 +47,51 @@ func readWebhookPath(n *grammar.Node) string {
 	path := httpkind.ReadPath(n, true)
 	if path != "" {
 		checkWebhookPlaceholders(n, "path")
+		checkWebhookPath(n, "path", path)
 	}
 	return path
 }
 
-func readWebhookQuery(n *grammar.Node, where string) url.Values {
-	query := url.Values{}
+// checkWebhookPath checks that values can be escaped in a path, which was read from n.
+func checkWebhookPath(n *grammar.Node, what, path string) {
+	computed := slices.Collect(maps.Keys(n.Expressions()))
+	if _, wrong := template.Parse(path, template.Path, notify.IsField, computed...); wrong != nil {
+		n.Problem(what+": "+wrong.What, wrong.Want)
+	}
+}
+
+func readWebhookQuery(n *grammar.Node, where string) (query []httpkind.Pair) {
 	for name, v := range httpkind.ReadQuery(n, where) {
 		checkWebhookPlaceholders(v, "query")
-		query.Add(name, v.Value())
+		query = append(query, httpkind.Pair{Name: name, Value: v.Value()})
 	}
 	return query
 }
 
-// completeURL makes the address of a webhook by an upstream, and reports whether there is an address. N is its mapping, nil
-// if it is an address alone.
-func (to *notifyDraft) completeURL(n *grammar.Node) bool {
+// completeAddress completes the address of a webhook, and reports whether there is one. N is its mapping, nil if it is an
+// address alone.
+func (to *notifyDraft) completeAddress(n *grammar.Node) bool {
 	at, by := n.Get("url"), n.Get("upstream")
 	switch {
-	case by == nil && at == nil:
-		if n.Lacks("url", "upstream") {
-			n.Problem("http of "+to.where+" has no address",
-				"add one such as url: https://ntfy.example.com/ops, or upstream: NAME with path: /PATH")
-		}
-		return to.http.URL != nil
 	case by != nil && at != nil:
 		by.Problem("http has url and upstream", "keep one of them")
 		return false
+	case by != nil:
+		return to.http.Upstream != nil
 	case at != nil:
 		for _, key := range []string{"path", "query"} {
 			if v := n.Get(key); v != nil {
 				v.Problem(key+" without upstream", "write it into url")
 			}
 		}
-		return to.http.URL != nil
-	case to.http.Upstream == nil:
+	case n.Lacks("url", "upstream"):
+		n.Problem("http of "+to.where+" has no address",
+			"add one such as url: https://ntfy.example.com/ops, or upstream: NAME with path: /PATH")
+	}
+	if to.url == nil {
 		return false
 	}
-	u := *to.http.Upstream.URL
-	if to.path != "" {
-		u = *u.JoinPath(to.path)
-	}
-	u.RawQuery = queryTemplate(to.query)
-	to.http.URL = &u
-	if wrong := notify.CheckAddress(&u); wrong != nil {
-		n.Problem("http: "+wrong.What, wrong.Want)
-		return false
-	}
+	r := notify.At(to.url)
+	to.http.Upstream, to.http.Path, to.http.Query = r.Upstream, r.Path, r.Query
 	return true
-}
-
-// queryTemplate encodes a query, in which placeholders stay.
-func queryTemplate(query url.Values) string {
-	var all []string
-	for _, pair := range strings.Split(query.Encode(), "&") { // in the order of the names
-		if pair != "" {
-			all = append(all, pair)
-		}
-	}
-	for i, pair := range all {
-		name, value, _ := strings.Cut(pair, "=")
-		plain, _ := url.QueryUnescape(value) // it was escaped just now
-		var escaped strings.Builder
-		end := 0
-		for _, p := range template.Find(plain) {
-			escaped.WriteString(url.QueryEscape(plain[end:p.Begin]) + plain[p.Begin:p.End])
-			end = p.End
-		}
-		all[i] = name + "=" + escaped.String() + url.QueryEscape(plain[end:])
-	}
-	return strings.Join(all, "&")
 }

@@ -127,7 +127,7 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 		!reflect.DeepEqual(o.Groups, map[string]config.Role{"ops": config.RoleOperator, "leads": config.RoleAdmin}) {
 		t.Errorf("oidc = %#v", o)
 	}
-	if ops := c.Notify[0].Receiver.(*notify.HTTP); ops.URL.String() != "https://ntfy.plant/ops" || ops.Method != "POST" || ops.Body != "{source}: {state}" {
+	if ops := c.Notify[0].Receiver.(*notify.HTTP); ops.Upstream.URL.String() != "https://ntfy.plant/ops" || ops.Method != "POST" || ops.Body != "{source}: {state}" {
 		t.Errorf("ops = %#v", ops)
 	}
 	for _, other := range []string{"127.0.0.1:0", "0.0.0.0:8480"} {

@@ -9,7 +9,11 @@ import (
 
 // checkWebhookPlaceholders checks that the placeholders in n are fields of an alert.
 func checkWebhookPlaceholders(n *grammar.Node, where string) {
-	for _, p := range placeholders(n) {
+	all := placeholders(n)
+	if where == "query" || where == "headers" {
+		all = append(condition(n), all...)
+	}
+	for _, p := range all {
 		if !notify.IsField(p.name) && !p.foreign {
 			n.ProblemAt(p.at, fmt.Sprintf("%s: there is no %s of a message", where, p.text),
 				grammar.Suggest(p.name, "placeholders", notify.Fields))

@@ -22,7 +22,7 @@ func receiversOf(t *testing.T, address string) map[string]notify.Receiver {
 		t.Fatal(err)
 	}
 	return map[string]notify.Receiver{
-		"http": &notify.HTTP{Method: "POST", URL: parse(t, address+"/hunter2"), Header: http.Header{"Authorization": {"Bearer hunter2"}}},
+		"http": webhook(t, address+"/hunter2", "Authorization", "Bearer hunter2"),
 		"ntfy": service,
 	}
 }
@@ -62,7 +62,7 @@ func TestARedirectToPlainTextIsNotFollowed(t *testing.T) {
 	defer plain.Close()
 	secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusTemporaryRedirect))
 	defer secure.Close()
-	to := &notify.HTTP{Method: "POST", URL: parse(t, secure.URL), Header: http.Header{"Authorization": {"Bearer hunter2"}}}
+	to := webhook(t, secure.URL, "Authorization", "Bearer hunter2")
 	err := to.Send(t.Context(), secure.Client(), severe())
 	if err == nil || !strings.HasSuffix(err.Error(), ": 307 Temporary Redirect") || elsewhere.Load() != 0 {
 		t.Errorf("Send = %v, with %d calls elsewhere", err, elsewhere.Load())

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"maps"
 	"net/http"
 	"net/url"
@@ -19,25 +18,51 @@ import (
 )
 
 const (
-	// TextMedia is the type of a [HTTP.Body] whose header has none.
+	// TextMedia is the type of the Body of an [HTTP] whose header has none.
 	TextMedia = "text/plain; charset=utf-8"
 	jsonMedia = "application/json"
 )
 
-// HTTP is a webhook. Each {field} of [Fields] in its address, its header and its body stands for that of the message,
-// escaped for its place ([template.Template]).
+// HTTP is a webhook: a request in which each {field} of [Fields] stands for that of the message, which is also the input of
+// its expressions. Its Body is empty for the message as JSON. Its Upstream is one of the configuration, whose client is that
+// of Send then, or that of [At].
 type HTTP struct {
-	Method string
-	URL    *url.URL // http or https; in its path and its query there may be placeholders
-	// Upstream is the one to which URL leads: its header is sent, too, and the client of Send is its own. nil: there is none.
-	Upstream *httpkind.Upstream
-	Header   http.Header // never nil
-	Body     string      // a template; empty: the message as JSON
-	JSON     *jq.Program // makes the body, an object or a list, of the message; nil: Body does
-	Given    []string    // the values of references in any of these: secrets
+	httpkind.Request
+	JSON  *jq.Program // makes the body, an object or a list, of the message; nil: Body does
+	Given []string    // the values of references in any of these: secrets
+}
 
-	// Computed are the expressions in Header and Body, by ${jq: EXPR} as it stands there. Their input is the message.
-	Computed map[string]*jq.Program
+// At returns the POST to an address of http or https, which has no upstream in the configuration. Placeholders may be in its
+// path and its query.
+func At(u *url.URL) httpkind.Request {
+	base := *u
+	r := httpkind.Request{
+		Upstream: &httpkind.Upstream{URL: &base, Header: http.Header{}, KeepAlive: true}, Method: http.MethodPost, Header: http.Header{},
+	}
+	path := u.RawPath // as written, if it has braces in it
+	if path == "" {
+		path = u.EscapedPath()
+	}
+	if found := template.Find(path); len(found) > 0 {
+		r.Path = httpkind.EscapeAround(path, found)
+		base.Path, base.RawPath = "", ""
+	}
+	if len(template.Find(u.RawQuery)) > 0 {
+		base.RawQuery = ""
+		for pair := range strings.SplitSeq(u.RawQuery, "&") {
+			name, value, _ := strings.Cut(pair, "=")
+			r.Query = append(r.Query, httpkind.Pair{Name: unescaped(name), Value: unescaped(value)})
+		}
+	}
+	return r
+}
+
+// unescaped is a part of a query as it is meant, or as it stands if it means nothing.
+func unescaped(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }
 
 // A request is what a webhook is called with.
@@ -56,37 +81,33 @@ func (h *HTTP) Kind() string { return "http" }
 
 // Send calls the webhook once. Any status from 200 to 299 means that it was told.
 func (h *HTTP) Send(ctx context.Context, client *http.Client, m Message) error {
-	r, err := h.request(&m)
+	r, secrets, err := h.request(&m)
 	if err != nil {
 		return permanent(err)
 	}
-	return r.send(ctx, client, h.secrets())
+	return r.send(ctx, client, secrets)
 }
 
 // Show returns the request for m, with the host of its address alone and no values of its header.
 func (h *HTTP) Show(m Message) (string, error) {
-	r, err := h.request(&m)
+	r, secrets, err := h.request(&m)
 	if err != nil {
 		return "", err
 	}
-	return r.show(h.secrets()), nil
+	return r.show(secrets), nil
 }
 
 // secrets are those of the webhook, whose whole address is often a credential.
 func (h *HTTP) secrets() *secret.Redactor {
-	all := slices.DeleteFunc(secret.OfQuery(h.URL.Query()), secret.HasPlaceholder)
+	address := h.Upstream.URL.JoinPath(h.Path)
+	all := secret.OfQuery(address.Query())
 	if h.JSON != nil {
 		all = append(all, secret.OfExpression(h.JSON.String())...)
 	}
-	for _, p := range h.Computed {
-		all = append(all, secret.OfExpression(p.String())...)
-	}
-	if h.Upstream != nil {
-		all = append(all, h.Upstream.Secrets().Said...)
-	}
-	all = append(all, slices.DeleteFunc(secret.OfHeader(h.Header), secret.HasPlaceholder)...)
-	all = append(append(all, h.Given...), h.URL.Path)
-	all = append(all, slices.DeleteFunc(strings.Split(h.URL.Path, "/"), secret.HasPlaceholder)...)
+	all = append(all, h.Upstream.Secrets().Said...)
+	all = append(all, h.Secrets().Said...)
+	all = append(append(all, h.Given...), address.Path)
+	all = append(all, slices.DeleteFunc(strings.Split(address.Path, "/"), secret.HasPlaceholder)...)
 	all = append(all, secretWords(h.Body)...)
 	return secret.New(append(all, secret.OfBody(h.Header.Get("Content-Type"), h.Body)...)...)
 }
@@ -108,128 +129,60 @@ func secretWords(text string) (all []string) {
 // Try makes the body of messages of each sort, and returns why one of them cannot be made, without secrets.
 func (h *HTTP) Try() error {
 	for _, m := range Samples() {
-		if _, err := h.request(&m); err != nil {
+		if _, _, err := h.request(&m); err != nil {
 			return h.secrets().Error(err)
 		}
 	}
 	return nil
 }
 
-// CheckAddress says what is wrong with the placeholders in the address of a webhook, nil if nothing is.
-func CheckAddress(u *url.URL) *template.Error {
-	for language, part := range templates(u) {
-		if _, wrong := template.Parse(part, language, IsField); wrong != nil {
-			return wrong
+// request returns what the webhook is called with, and what is secret in that.
+func (h *HTTP) request(m *Message) (*request, *secret.Redactor, error) {
+	secrets := h.secrets()
+	fixed := h.Request
+	if fixed.Body != "" && cmp.Or(h.Header.Get("Content-Type"), h.Upstream.Header.Get("Content-Type")) == "" {
+		fixed.Header = h.Header.Clone()
+		fixed.Header.Set("Content-Type", TextMedia)
+	}
+	var input any
+	var err error
+	if h.Computed != nil {
+		if input, err = plain(m); err != nil {
+			return nil, nil, err
 		}
 	}
-	return nil
-}
-
-// templates yields the path and the query of an address, as templates.
-func templates(u *url.URL) iter.Seq2[template.Language, string] {
-	return func(yield func(template.Language, string) bool) {
-		path := u.RawPath // as written, if it has braces in it
-		if path == "" {
-			path = u.EscapedPath()
+	filled, err := fixed.Fill(context.Background(), input, func(name string) (any, bool) {
+		if !IsField(name) {
+			return nil, false
 		}
-		_ = yield(template.Path, httpkind.EscapeAround(path, template.Find(path))) && yield(template.Form, u.RawQuery)
-	}
-}
-
-// request returns what the webhook is called with.
-func (h *HTTP) request(m *Message) (*request, error) {
-	address, err := h.address(m)
+		return m.field(name), true
+	})
 	if err != nil {
-		return nil, fmt.Errorf("the address: %w", err)
+		return nil, nil, secrets.Error(err)
 	}
-	results := map[string]any{}
-	for _, text := range slices.Sorted(maps.Keys(h.Computed)) {
-		if results[text], err = run(h.Computed[text], m); err != nil {
-			return nil, h.secrets().Error(err)
+	r := &request{method: filled.Method, url: filled.URL, header: filled.Header, body: filled.Body, close: !h.Upstream.KeepAlive}
+	if h.Body == "" {
+		r.header.Set("Content-Type", cmp.Or(r.header.Get("Content-Type"), jsonMedia))
+		if h.JSON == nil {
+			r.body, err = json.Marshal(m)
+		} else {
+			r.body, err = h.json(m, secrets)
 		}
 	}
-	r := &request{method: h.Method, url: address, header: http.Header{}}
-	if h.Upstream != nil {
-		r.header, r.close = h.Upstream.Header.Clone(), !h.Upstream.KeepAlive
-		for name := range h.Header { // replaces the upstream's
-			r.header.Del(name)
-		}
-	}
-	for name, lines := range h.Header {
-		for _, line := range lines {
-			if result, alone := results[line]; alone && result == nil {
-				continue
-			}
-			filled, _ := render(line, template.OfHeader(name), m, results)
-			r.header.Add(name, filled)
-		}
-	}
-	kind := r.header.Get("Content-Type")
-	switch {
-	case h.JSON != nil:
-		r.body, err = h.json(m)
-		r.header.Set("Content-Type", cmp.Or(kind, jsonMedia))
-		return r, err
-	case h.Body == "":
-		r.body, err = json.Marshal(m)
-		r.header.Set("Content-Type", cmp.Or(kind, jsonMedia))
-		return r, err
-	}
-	r.header.Set("Content-Type", cmp.Or(kind, TextMedia))
-	language, _ := template.Of(r.header.Get("Content-Type"))
-	body, err := render(h.Body, language, m, results)
-	if err != nil {
-		return nil, fmt.Errorf("the body: %w", err)
-	}
-	r.body = []byte(body)
-	return r, nil
+	return r, secrets.With(filled.Secrets...), err
 }
 
 // json is the body that h.JSON makes of m.
-func (h *HTTP) json(m *Message) ([]byte, error) {
+func (h *HTTP) json(m *Message, secrets *secret.Redactor) ([]byte, error) {
 	made, err := run(h.JSON, m)
 	if err != nil {
-		return nil, fmt.Errorf("the body: %w", h.secrets().Error(err))
+		return nil, fmt.Errorf("the body: %w", secrets.Error(err))
 	}
 	switch made.(type) {
 	case map[string]any, []any:
 		return json.Marshal(made)
 	}
-	return nil, fmt.Errorf("the body: %s gives neither an object nor a list", h.secrets().Text(h.JSON.String()))
-}
-
-// address is that of the webhook for m.
-func (h *HTTP) address(m *Message) (*url.URL, error) {
-	address := *h.URL
-	for language, part := range templates(h.URL) {
-		filled, err := render(part, language, m, nil)
-		if err != nil {
-			return nil, err
-		}
-		if language == template.Form {
-			address.RawQuery = filled
-			continue
-		}
-		address.RawPath = filled
-		if address.Path, err = url.PathUnescape(filled); err != nil {
-			return nil, err
-		}
-	}
-	return &address, nil
-}
-
-// render fills a template with the fields of m and the results of expressions, by their texts.
-func render(text string, language template.Language, m *Message, results map[string]any) (string, error) {
-	parsed, wrong := template.Parse(text, language, IsField, slices.Collect(maps.Keys(results))...)
-	if wrong != nil {
-		return "", wrong
-	}
-	return parsed.Render(func(name string) any {
-		if result, ok := results[name]; ok {
-			return result
-		}
-		return m.field(name)
-	})
+	return nil, fmt.Errorf("the body: %s gives neither an object nor a list", secrets.Text(h.JSON.String()))
 }
 
 // send makes the request.

@@ -100,7 +100,8 @@ func TestBodies(t *testing.T) {
 			`"value":{"level":91.50,"pump":true},"headline":91.50,"error":null,"since":"2026-11-21T18:40:00Z","until":null,"earlier":0}]}`, jsonKind},
 	} {
 		address, newest := listen(t, nil)
-		to := &notify.HTTP{Method: "POST", URL: parse(t, address), Header: http.Header{}, Body: tt.body}
+		to := webhook(t, address)
+		to.Body = tt.body
 		if tt.kind != "" {
 			to.Header.Set("Content-Type", tt.kind)
 		}
@@ -123,8 +124,8 @@ func FuzzJSONBody(f *testing.F) {
 		if !json.Valid([]byte(value)) {
 			value = "null"
 		}
-		to := &notify.HTTP{Method: "POST", URL: parse(t, address), Header: http.Header{"Content-Type": {"application/json"}},
-			Body: `{"title": "{title}", "text": "\"{title}\\", "error": {error}, "value": {value}, "mix": "{title}{value}{error}", "{source}": [{title}, {since}]}`}
+		to := webhook(t, address, "Content-Type", "application/json")
+		to.Body = `{"title": "{title}", "text": "\"{title}\\", "error": {error}, "value": {value}, "mix": "{title}{value}{error}", "{source}": [{title}, {since}]}`
 		m := tank(func(i *notify.Item) { i.Title, i.Error, i.Headline = title, &failure, json.RawMessage(value) })
 		if err := to.Send(t.Context(), nil, m); err != nil {
 			t.Fatal(err)
@@ -159,8 +160,8 @@ func flat(s string) string {
 // A text that stands alone, as in a header, is the text: its quotes are JSON's.
 func TestATextValueStandsWithoutQuotes(t *testing.T) {
 	address, newest := listen(t, nil)
-	to := &notify.HTTP{Method: "POST", URL: parse(t, address),
-		Header: http.Header{"Content-Type": {"application/json"}, "Title": {"{source} is {value}"}}, Body: `{"v": {value}, "t": "now {value}"}`}
+	to := webhook(t, address, "Content-Type", "application/json", "Title", "{source} is {value}")
+	to.Body = `{"v": {value}, "t": "now {value}"}`
 	for value, want := range map[string]struct{ title, body string }{
 		`"half \"full\""`: {`tank is half "full"`, `{"v": "half \"full\"", "t": "now half \"full\""}`},
 		`12.5`:            {"tank is 12.5", `{"v": 12.5, "t": "now 12.5"}`},
@@ -176,8 +177,8 @@ func TestATextValueStandsWithoutQuotes(t *testing.T) {
 // The placeholders of a message work wherever a text of a webhook is sent.
 func TestPlaceholdersWorkInTheHeadersAndTheAddressOfAWebhook(t *testing.T) {
 	address, newest := listen(t, nil)
-	to := &notify.HTTP{Method: "PUT", URL: parse(t, address+"/a b/%2F/{source}?t={title}&k=1"),
-		Header: http.Header{"Title": {"{title} is {state}"}, "X-Value": {"{value}"}}, Body: "{error}"}
+	to := webhook(t, address+"/a b/%2F/{source}?t={title}&k=1", "Title", "{title} is {state}", "X-Value", "{value}")
+	to.Method, to.Body = "PUT", "{error}"
 	m := tank(func(i *notify.Item) {
 		i.Source, i.Title, i.Headline, i.Error = "tank/7", "Tank & co", json.RawMessage(`"1\r\nX-Evil: 1"`), new("no\nanswer")
 	})
@@ -208,7 +209,7 @@ func TestErrorsOfWebhooks(t *testing.T) {
 			w.Header().Set("Retry-After", "7")
 			http.Error(w, fmt.Sprint(r.URL, r.Header), status)
 		})
-		to := &notify.HTTP{Method: "POST", URL: parse(t, address+"/hunter2?key=hunter3"), Header: http.Header{"Authorization": {"Bearer hunter4"}}}
+		to := webhook(t, address+"/hunter2?key=hunter3", "Authorization", "Bearer hunter4")
 		err := to.Send(t.Context(), nil, tank(nil))
 		e, ok := err.(*notify.Error)
 		if !ok || e.Permanent != permanent || e.RetryAfter() != 7*time.Second || strings.Contains(err.Error(), "hunter") {
@@ -219,14 +220,22 @@ func TestErrorsOfWebhooks(t *testing.T) {
 			t.Errorf("Show = %s, %v", shown, err)
 		}
 	}
-	to := &notify.HTTP{Method: "POST", URL: parse(t, "http://127.0.0.1:1/hunter2"), Header: http.Header{}}
+	to := webhook(t, "http://127.0.0.1:1/hunter2")
 	err := to.Send(t.Context(), nil, tank(nil))
 	if e, ok := err.(*notify.Error); !ok || e.Permanent || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("nobody there: %#v, want an error that is not permanent", err)
 	}
 	cut, _ := listen(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	to.URL = parse(t, cut)
-	if e, ok := to.Send(t.Context(), nil, tank(nil)).(*notify.Error); !ok || e.Permanent {
+	if e, ok := webhook(t, cut).Send(t.Context(), nil, tank(nil)).(*notify.Error); !ok || e.Permanent {
 		t.Errorf("no answer: %#v, want an error that is not permanent", e)
 	}
+}
+
+// webhook returns a webhook of an address that sends a header of these names and values.
+func webhook(t testing.TB, address string, header ...string) *notify.HTTP {
+	to := &notify.HTTP{Request: notify.At(parse(t, address))}
+	for i := 0; i < len(header); i += 2 {
+		to.Header.Set(header[i], header[i+1])
+	}
+	return to
 }

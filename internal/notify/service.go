@@ -277,15 +277,22 @@ func (s *service) run(v any) (any, error) {
 
 // run evaluates an expression on what is first brought into the form of JSON.
 func run(p *jq.Program, v any) (any, error) {
+	input, err := plain(v)
+	if err != nil {
+		return nil, err
+	}
+	return p.Run(context.Background(), input)
+}
+
+// plain returns v as its JSON decodes.
+func plain(v any) (any, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	var plain any
+	var decoded any
 	numbers := json.NewDecoder(bytes.NewReader(data))
 	numbers.UseNumber()
-	if err := numbers.Decode(&plain); err != nil {
-		return nil, err
-	}
-	return p.Run(context.Background(), plain)
+	err = numbers.Decode(&decoded)
+	return decoded, err
 }

@@ -32,7 +32,7 @@ type Request struct {
 	Upstream *Upstream
 	Method   string
 	Path     string      // escaped except for placeholders, begins with / unless empty; joined to the upstream's path
-	Query    []Pair      // in their order
+	Query    []Pair      // in their order; nil: what the upstream has
 	Header   http.Header // added to the upstream's; a header of the same name replaces that; never nil
 	Body     string      // empty: none
 
@@ -116,7 +116,9 @@ func (f *Filled) address(r *Request, values func(string) (any, bool)) error {
 			f.Secrets = append(append(f.Secrets, value), f.resultsIn(p.Value)...)
 		}
 	}
-	u.RawQuery, f.URL = strings.Join(query, "&"), &u
+	if f.URL = &u; r.Query != nil {
+		u.RawQuery = strings.Join(query, "&")
+	}
 	return nil
 }
 
