@@ -237,27 +237,45 @@ func (p *page) text(name, part string) string {
 	return eval[string](p, fmt.Sprintf("text(%q, %q)", name, part))
 }
 
-// click presses the mouse in the middle of the element, once that stands still: what is shown above it may be growing. A
-// press that hits something else is a complaint.
+// click presses the mouse in the middle of the element, once that can be pressed and stands still: what is shown above it may be
+// growing. If it moves away under the mouse all the same, the page does not hear of the press, and the mouse is aimed anew.
 func (p *page) click(selector string) {
 	p.t.Helper()
-	eval[bool](p, fmt.Sprintf(`new Promise((done) => {
-		const selector = %q;
-		addEventListener("click", ({ target }) => {
-			if (!target.closest(selector)) console.error("the press on " + selector + " has hit " + target.outerHTML.slice(0, 120));
-		}, { capture: true, once: true });
-		let before = "";
-		const look = () => {
-			const node = document.querySelector(selector);
-			node?.scrollIntoView({ block: "nearest", behavior: "instant" });
-			const box = node ? JSON.stringify(node.getBoundingClientRect()) : "";
-			if (box !== "" && box === before) return done(true);
-			before = box;
-			setTimeout(look, 50);
-		};
-		look();
-	})`, selector))
-	p.do(chromedp.Click(chromedp.CSS(selector)))
+	for deadline := time.Now().Add(patience); ; {
+		eval[bool](p, fmt.Sprintf(`new Promise((done) => {
+			const selector = %q;
+			let before = "";
+			const look = () => {
+				const node = document.querySelector(selector);
+				node?.scrollIntoView({ block: "nearest", behavior: "instant" });
+				const box = node && !node.disabled ? JSON.stringify(node.getBoundingClientRect()) : "";
+				if (box === "" || box !== before) {
+					before = box;
+					return setTimeout(look, 50);
+				}
+				window.aim?.abort();
+				window.aim = new AbortController();
+				window.hit = "nothing";
+				for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) addEventListener(type, (e) => {
+					if (["pointerdown", "click"].includes(type)) hit = e.target.closest(selector) ? "" : e.target.outerHTML.slice(0, 120);
+					if (type === "click") aim.abort();
+					if (hit === "") return;
+					e.stopImmediatePropagation();
+					e.preventDefault();
+				}, { capture: true, signal: aim.signal });
+				done(true);
+			};
+			look();
+		})`, selector))
+		p.do(chromedp.Click(chromedp.CSS(selector)))
+		hit, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`window.hit ?? ""`))
+		if err != nil || hit == "" { // an error: the press has led to another page
+			return
+		}
+		if time.Now().After(deadline) {
+			p.fail("the press on %s hits %s", selector, hit)
+		}
+	}
 }
 
 // press presses keys.

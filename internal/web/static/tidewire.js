@@ -761,13 +761,17 @@ class TidewireProgress extends HTMLElement {
     this.#ask(this.#cancel, url, { method }); // the stream shows the rest
   }
 
-  /** Makes a request for a button, and returns the answer if that is a success; otherwise the status shows the error. */
+  /**
+   * Makes a request for a button, and returns the answer if that is a success; otherwise the status shows the error. An
+   * accepted Cancel stays disabled until the stream brings news. That may have come before the answer, even of the next
+   * run: the answer does not change the button.
+   */
   async #ask(button, url, options) {
     button.disabled = true;
     try {
       const response = await this.#fetch(url, options);
       if (response.ok) {
-        button.disabled = button === this.#cancel; // until the stream brings news
+        if (button !== this.#cancel) button.disabled = false;
         return response;
       }
       const problem = await response.json().catch(() => ({}));
