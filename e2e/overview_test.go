@@ -22,7 +22,7 @@ import (
 // A pageOf is a server that has the page of a plant, without a gateway: what the API would answer, and a stream on which the
 // test says what has changed. The plant's night is now.
 type pageOf struct {
-	t       *testing.T
+	t       testing.TB
 	url     string
 	sources []fixture.Source
 	jobs    []wire.JobObject
@@ -32,7 +32,7 @@ type pageOf struct {
 	down    atomic.Bool
 }
 
-func newPageOf(t *testing.T, set fixture.Set) *pageOf {
+func newPageOf(t testing.TB, set fixture.Set) *pageOf {
 	s := &pageOf{t: t, say: make(chan string), end: make(chan struct{})}
 	tonight(t, &set)
 	s.sources, s.jobs = set.Sources, set.Jobs
@@ -124,7 +124,7 @@ func (s *pageOf) tell(snapshot any) {
 }
 
 // tonight moves all times of a set to now.
-func tonight(t *testing.T, set *fixture.Set) {
+func tonight(t testing.TB, set *fixture.Set) {
 	var tree any
 	decoder := json.NewDecoder(strings.NewReader(string(set.JSON())))
 	decoder.UseNumber()

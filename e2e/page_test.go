@@ -48,7 +48,7 @@ const hurried = `
 
 // A page is one tab in a browser context of its own, looking at a gateway.
 type page struct {
-	t    *testing.T
+	t    testing.TB
 	ctx  context.Context
 	gone context.CancelFunc // closes the tab; nil once it is closed
 
@@ -67,7 +67,7 @@ type view struct {
 }
 
 // open looks at a page until the test ends.
-func open(t *testing.T, url string, v view) *page {
+func open(t testing.TB, url string, v view) *page {
 	t.Helper()
 	return show(t, browser, url, v, chromedp.WithNewBrowserContext())
 }
@@ -86,7 +86,7 @@ func (p *page) close() {
 	p.gone = nil
 }
 
-func show(t *testing.T, parent context.Context, url string, v view, options ...chromedp.ContextOption) *page {
+func show(t testing.TB, parent context.Context, url string, v view, options ...chromedp.ContextOption) *page {
 	t.Helper()
 	if v.width == 0 {
 		v.width, v.height = 1280, 900

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,41 +46,58 @@ const busy = `
 		};
 	}`
 
-// What the page may cost: a draw, thread time of the main thread in ms; and elements.
-const (
-	medianDraw = 8
-	worstDraw  = 50
-	mostNodes  = 15_000
-)
+// The plants of which the overview is shown, how, and what is pressed.
+var large = []struct {
+	sources     int
+	query, open string
+}{
+	{500, "", ""}, {500, "", "#sections details:not([open])"}, {500, "density=cards", "#sections details:not([open])"}, {2000, "", ""},
+}
 
-var beats = flag.Int("beats", 160, "how many times, 20 a second, sources change in TestTheOverviewIsFast: 12000 take ten minutes")
+func openLarge(t testing.TB, sources int, query, open string) *page {
+	p := newPageOf(t, fixture.Plant(sources)).overview(query, view{before: busy})
+	if open != "" {
+		eval[bool](p, fmt.Sprintf(`(document.querySelectorAll(%q).forEach((n) => { n.open = true; }), document.querySelector("#sections").scrollIntoView(), true)`, open))
+	}
+	return p
+}
 
-// A page of many sources of which each changes twice a second is drawn in little time, and its heap does not grow.
-func TestTheOverviewIsFast(t *testing.T) {
-	for _, c := range []struct {
-		sources     int
-		query, open string // what is shown, and what is pressed
-	}{
-		{500, "", ""}, {500, "", "#sections details:not([open])"}, {500, "density=cards", "#sections details:not([open])"}, {2000, "", ""},
-	} {
-		t.Run(fmt.Sprintf("%d %s %s", c.sources, c.query, c.open), func(t *testing.T) {
-			s := newPageOf(t, fixture.Plant(c.sources))
-			p := s.overview(c.query, view{before: busy})
-			if c.open != "" {
-				eval[bool](p, fmt.Sprintf(`(document.querySelectorAll(%q).forEach((n) => { n.open = true; }), document.querySelector("#sections").scrollIntoView(), true)`, c.open))
-			}
+func (p *page) elements() int {
+	p.t.Helper()
+	return eval[int](p, `document.querySelectorAll("*").length`)
+}
+
+// A page of many sources stays one that a browser can lay out.
+func TestTheOverviewHasABoundOfElements(t *testing.T) {
+	for _, c := range large[2:] {
+		p := openLarge(t, c.sources, c.query, c.open)
+		p.await(`beats >= 10`) // each source has changed
+		if got := p.elements(); got < c.sources || got > 15_000 {
+			t.Errorf("the overview of %d sources, %q, has %d elements, want at most 15,000", c.sources, c.query, got)
+		}
+	}
+}
+
+// What the page costs while each of many sources changes twice a second. An iteration is a twentieth of a second, in which a tenth
+// of them do: -benchtime 12000x takes ten minutes.
+func BenchmarkTheOverview(b *testing.B) {
+	for _, c := range large {
+		b.Run(fmt.Sprintf("sources=%d/query=%s/unfolded=%t", c.sources, c.query, c.open != ""), func(b *testing.B) {
+			p := openLarge(b, c.sources, c.query, c.open)
 			p.await(`beats >= 40`)
 			before := p.heap()
-			draws := p.draws(func() { p.await(`beats >= 160`) })
-			for n := 160; n < *beats; n += 100 { // as long as the bar for the heap says, if somebody asks for that
-				p.await(fmt.Sprintf("beats >= %d", n))
-			}
-			after, nodes := p.heap(), eval[int](p, `document.querySelectorAll("*").length`)
-			median, worst := draws[len(draws)/2], draws[len(draws)-1]
-			t.Logf("%d draws: median %.1f ms, 95%% %.1f ms, worst %.1f ms; heap %.1f to %.1f MB; %d elements", len(draws), median, draws[len(draws)*95/100], worst, before, after, nodes)
-			if median > medianDraw || worst > worstDraw || nodes > mostNodes || after > before+2 {
-				t.Errorf("want a median of %d ms, at worst %d ms, %d elements, and no growth of the heap", medianDraw, worstDraw, mostNodes)
-			}
+			draws := p.draws(func() {
+				for n := range max(b.N, 20) { // each wait has its own bound
+					p.await(fmt.Sprintf("beats >= %d", 41+n))
+				}
+			})
+			b.ReportMetric(0, "ns/op") // which is the stream's pace
+			b.ReportMetric(draws[len(draws)/2], "median-ms")
+			b.ReportMetric(draws[len(draws)*95/100], "p95-ms")
+			b.ReportMetric(draws[len(draws)-1], "worst-ms")
+			b.ReportMetric(p.heap()-before, "heap-growth-MB")
+			b.ReportMetric(float64(p.elements()), "elements")
+			p.close()
 		})
 	}
 }
