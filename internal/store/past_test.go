@@ -126,7 +126,7 @@ func testNumbers(t *testing.T, seed uint64) {
 	s, all := keep(), naive{}
 	wall, pause := time.Now(), time.Duration(1+r.IntN(30))*time.Second
 	widths := map[time.Duration]bool{}
-	for range 15 {
+	for range 8 {
 		for range r.IntN(300) {
 			pass := time.Duration(r.Float64() * 2 * float64(pause))
 			time.Sleep(pass)

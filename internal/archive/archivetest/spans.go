@@ -114,7 +114,7 @@ func (t spansTest) ahead() {
 }
 
 func (t spansTest) bounded() {
-	const n = 25_000
+	const n = 12_000
 	states := []string{"ok", "stale"}
 	for i := range n {
 		t.Enter("tank", at(i), states[i%2], "")
