@@ -311,10 +311,10 @@ func TestRowsThatCannotBe(t *testing.T) {
 		}
 		for _, tt := range []struct{ devices, want string }{
 			{`null`, "split: each: jq: .devices[]: cannot iterate over: null"},
-			{`[7]`, `split: row 1: name: jq: .id: expected an object but got: number (7)`},
-			{`[{"id": 1}, {"id": null}]`, "split: row 2: name: null is neither a text nor a number"},
-			{`[{"id": true}]`, "split: row 1: name: true is neither a text nor a number"},
-			{`[{"id": "\u0007é"}]`, `split: row 1: name: "\aé" has no letter from a to z and no digit`},
+			{`[7]`, `split: row 1 (/devices/0): name: jq: .id: expected an object but got: number (7)`},
+			{`[{"id": 1}, {"id": null}]`, "split: row 2 (/devices/1): name: null is neither a text nor a number"},
+			{`[{"id": true}, {}, {}]`, "split: row 1 (/devices/0): name: true is neither a text nor a number (and 2 more rows)"},
+			{`[{"id": "\u0007é"}]`, `split: row 1 (/devices/0): name: "\aé" has no letter from a to z and no digit`},
 			{`[{"id": "a"}, {"id": "x"}, {"id": " A!"}]`, "split: rows 1 and 3 have the same name a"},
 			{`[` + many.String()[2:] + `]`, "split: each: jq: .devices[] gives more than 1000 results"},
 		} {
@@ -546,5 +546,24 @@ func TestRowsThatHaveLeftAreKnown(t *testing.T) {
 		if got, want := left(), []string{"boiler/1 of boiler", "boiler/2 of boiler", "boiler/3 of boiler"}; !slices.Equal(got, want) {
 			t.Errorf("when the source is not split %q have left, want %q", got, want)
 		}
+	})
+}
+
+// A row that cannot be named keeps no other one from being shown: the split source says which one it is, and is stale.
+func TestOneRowWithoutAName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, strings.Replace(splitYAML, "each: '.devices[]'", "each: '.devices[] | select(.temp)'", 1))
+		s.say(200, `{"devices": [{"off": true}, {"id": 1, "temp": 20}, {"temp": 21}, {"id": 3, "label": ["x"], "temp": 30}]}`)
+		defer s.run()()
+		time.Sleep(time.Second)
+		const rows = "\n  boiler/1 ok 20\n  boiler/3 ok 30"
+		s.shows("with one that has no name", "boiler stale 2 (split: row 2 (/devices/2): name: null is neither a text nor a number)"+rows)
+		s.say(200, `{"devices": [{"id": 1, "temp": 20}, {"id": 3, "temp": 30}]}`)
+		time.Sleep(10 * time.Second)
+		s.shows("when it is gone", "boiler ok 2"+rows)
+		s.say(200, `{"devices": [{"temp": 20}, {"temp": 30}]}`)
+		time.Sleep(10 * time.Second)
+		const none = " (split: row 1 (/devices/0): name: null is neither a text nor a number (and 1 more rows))"
+		s.shows("when none has a name", "boiler stale 2"+none+"\n  boiler/1 stale 20"+none+"\n  boiler/3 stale 30"+none)
 	})
 }

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,9 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	}
 	s.keepAnswer(raw.Value)
 	if s.Split != nil {
-		got.rows, err = s.rowsOf(ctx, raw)
+		var wrong string
+		got.rows, wrong, err = s.rowsOf(ctx, raw)
+		got.stale = cmp.Or(got.stale, wrong)
 		got.value = len(got.rows)
 	} else {
 		got.value, err = pick(ctx, s.Pick, raw)

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,35 +28,82 @@ type row struct {
 	variables map[string]any // of the answer, see [kind.Result]
 }
 
-// rowsOf returns the rows of what a poll of the split source s got. A name that two of them have is an error: nobody knew
-// which one the source is.
-func (s *poller) rowsOf(ctx context.Context, answer kind.Result) ([]row, error) {
+// rowsOf returns the rows of what a poll of the split source s got, and what is wrong with some of them: one that cannot be
+// named is left out. It fails if none is left, and if two have one name: nobody knew which of them the source is.
+func (s *poller) rowsOf(ctx context.Context, answer kind.Result) (rows []row, wrong string, err error) {
 	values, err := s.Split.Each.All(ctx, answer.Value, nil, config.MaxRows)
 	if err != nil {
-		return nil, fmt.Errorf("split: each: %w", err)
+		return nil, "", fmt.Errorf("split: each: %w", err)
 	}
 	if len(values) == 1 {
 		if _, isList := values[0].([]any); isList {
-			return nil, fmt.Errorf("split: each: %s gives one list: write [] behind it for what is in that", s.Split.Each)
+			return nil, "", fmt.Errorf("split: each: %s gives one list: write [] behind it for what is in that", s.Split.Each)
 		}
 	}
-	rows := make([]row, len(values))
+	rows = make([]row, 0, len(values))
 	first := make(map[string]int, len(values)) // by name
+	var problem error
+	at, more := 0, 0
 	for i, value := range values {
-		r := &rows[i]
+		r := row{value: value, variables: answer.Variables}
 		if r.Row, err = s.rowOf(ctx, value); err != nil {
-			return nil, fmt.Errorf("split: row %d: %w", i+1, err)
+			if ctx.Err() != nil {
+				return nil, "", err
+			}
+			if problem == nil {
+				problem, at = err, i
+			} else {
+				more++
+			}
 		}
-		r.value, r.variables = value, answer.Variables
+		if r.Name == "" {
+			continue
+		}
 		if before, ok := first[r.Name]; ok {
-			return nil, fmt.Errorf("split: rows %d and %d have the same name %s", before+1, i+1, r.Name)
+			return nil, "", fmt.Errorf("split: rows %d and %d have the same name %s", before+1, i+1, r.Name)
 		}
 		first[r.Name] = i
+		rows = append(rows, r)
 	}
-	return rows, nil
+	if problem == nil {
+		return rows, "", nil
+	}
+	err = fmt.Errorf("split: row %d%s: %w", at+1, s.pointerTo(ctx, answer.Value, at), problem)
+	if more > 0 {
+		err = fmt.Errorf("%w (and %d more rows)", err, more)
+	}
+	if len(rows) == 0 {
+		return nil, "", err
+	}
+	return rows, s.secrets.Text(err.Error()), nil
 }
 
-// rowOf returns which source a row is.
+// pointerTo is where a row is in the answer, in brackets; empty if the row is made of several parts of that.
+func (s *poller) pointerTo(ctx context.Context, answer any, row int) string {
+	paths, err := jq.Compile("path(" + s.Split.Each.String() + ")")
+	if err != nil {
+		return ""
+	}
+	all, err := paths.All(ctx, answer, nil, config.MaxRows)
+	if err != nil || row >= len(all) {
+		return ""
+	}
+	path, _ := all[row].([]any)
+	pointer := ""
+	for _, step := range path {
+		text, ok := textOf(step)
+		if !ok {
+			return "" // a slice
+		}
+		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(text)
+	}
+	if pointer == "" {
+		return ""
+	}
+	return " (" + brief([]byte(s.inValues.Text(pointer))) + ")"
+}
+
+// rowOf returns which source a row is: with an error none if its name is empty, or else one without what cannot be computed.
 func (s *poller) rowOf(ctx context.Context, v any) (r config.Row, err error) {
 	said, err := s.Split.Name.Run(ctx, v)
 	if err != nil {
@@ -70,15 +118,9 @@ func (s *poller) rowOf(ctx context.Context, v any) (r config.Row, err error) {
 		return r, fmt.Errorf("name: %s has no letter from a to z and no digit", brief(strconv.AppendQuote(nil, name)))
 	}
 	title, err := s.shown(ctx, "title", s.Split.Title, v)
-	if err != nil {
-		return r, err
-	}
-	section, err := s.shown(ctx, "section", s.Split.Section, v)
-	if err != nil {
-		return r, err
-	}
+	section, failed := s.shown(ctx, "section", s.Split.Section, v)
 	r.Title, r.Section = config.RowTitle(title), config.RowSection(section)
-	return r, nil
+	return r, cmp.Or(err, failed)
 }
 
 // shown returns what a key of the split makes of a row for people, empty if the key is not there or makes no text.
