@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -566,4 +567,62 @@ func TestOneRowWithoutAName(t *testing.T) {
 		const none = " (split: row 1 (/devices/0): name: null is neither a text nor a number (and 1 more rows))"
 		s.shows("when none has a name", "boiler stale 2"+none+"\n  boiler/1 stale 20"+none+"\n  boiler/3 stale 30"+none)
 	})
+}
+
+// Rows come and go while the configuration is changed and the gateway is stopped, and started again on what it has left: nothing
+// races, and no goroutine is left in the bubble. In the end there are the rows of the last answer.
+func TestRowsThatComeAndGoDuringReloadsAndStops(t *testing.T) {
+	for seed := range uint64(2) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 16))
+			yaml := strings.NewReplacer("every: 10s", "every: 1s", "forget: 1m", "forget: 2s").Replace(splitYAML)
+			variants := []string{yaml, strings.Replace(yaml, "unit: °C", "unit: K", 1), strings.Replace(yaml, "split:", "#", 1)}
+			if seed%2 == 1 {
+				dir := withDir(t.TempDir())
+				for i := range variants {
+					variants[i] = dir + variants[i]
+				}
+			}
+			for range 2 {
+				s := newSplitting(t, variants[0])
+				stop := s.run()
+				ctx, cancel := context.WithCancel(t.Context())
+				var churning sync.WaitGroup
+				churn := func(seed uint64, do func(r *rand.Rand)) {
+					churning.Go(func() {
+						for r := rand.New(rand.NewPCG(seed, 7)); ctx.Err() == nil; time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond) {
+							do(r)
+						}
+					})
+				}
+				churn(1, func(r *rand.Rand) {
+					var rows []string
+					for i := range r.IntN(10) {
+						rows = append(rows, fmt.Sprintf(`{"id": %d, "temp": %d}`, 8*r.IntN(3)+i, r.IntN(100)))
+					}
+					s.say(200, `{"devices": [`+strings.Join(rows, ",")+`]}`) // of some answers, two rows have one name
+				})
+				churn(2, func(r *rand.Rand) {
+					s.do("POST", fmt.Sprintf("/api/v1/sources/boiler%%2F%d/refresh", r.IntN(30)))
+					s.do("GET", "/api/v1/sources")
+				})
+				for range 3 {
+					s.Reload(t, load(t, variants[r.IntN(len(variants))]))
+					time.Sleep(time.Duration(r.IntN(2500)) * time.Millisecond)
+				}
+				s.Reload(t, load(t, variants[0]))
+				if r.IntN(2) == 0 { // otherwise it is stopped in the middle of it
+					cancel()
+					churning.Wait()
+					s.say(200, `{"devices": [{"id": 1, "temp": 20}, {"id": 2, "temp": 30}]}`)
+					time.Sleep(20 * time.Second)
+					s.shows("in the end", "boiler ok 2\n  boiler/1 ok 20\n  boiler/2 ok 30")
+				}
+				stop()
+				cancel()
+				churning.Wait()
+				s.End()
+			}
+		})
+	}
 }
