@@ -20,6 +20,13 @@ import (
 	"github.com/tidewire/tidewire/snapshot/snapshottest"
 )
 
+// LogHooks has the log have each hook of the schedulers that are made from now on, until restore is called.
+func LogHooks() (restore func()) {
+	before := slowHook
+	slowHook = 1
+	return func() { slowHook = before }
+}
+
 // Lag is how late the followers of the store hear of a change.
 var Lag time.Duration
 

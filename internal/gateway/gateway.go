@@ -78,9 +78,10 @@ const (
 	hearWithin = 2 * time.Second
 	// goodbye bounds a stop: what has not ended by then is closed.
 	goodbye = 10 * time.Second
-	// slowHook is how long a hook of the scheduler may take before the log has it.
-	slowHook = 5 * time.Second
 )
+
+// slowHook is how long a hook of the scheduler may take before the log has it.
+var slowHook = 5 * time.Second
 
 // A gateway is one configuration at work.
 //
