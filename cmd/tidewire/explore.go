@@ -23,8 +23,8 @@ import (
 
 // exploreFlags are what is said on the command line, which nobody is asked.
 type exploreFlags struct {
-	name, title, show, unit, every, parse string
-	picks                                 []string
+	name, title, show, unit, every, parse, split string
+	picks                                        []string
 
 	headers        []string
 	bearer         string
@@ -45,7 +45,8 @@ func exploreCommand() *cobra.Command {
 		Long: `Explore asks an address, reads a file or runs a program, and shows what answers: the status, the
 format, how long it took, the certificate, and all that is in the value, each with the jq expression that
 picks it. It asks twice, to show what moves. In a terminal you then choose what to pick; otherwise --pick
-says that, or what moves is picked.
+says that, or what moves is picked. If the answer has rows, such as the devices of a list, each can become a source
+of its own, named by one of its fields: --split says by which.
 
 What it writes is a source with its upstream, which was checked and polled once: on stdout, as a complete
 configuration, or with --write in a file, in which everything else stays as it is, comments included. An
@@ -57,6 +58,7 @@ to set. Better name it yourself: --bearer '${env:WEATHER_TOKEN}'.`,
 		Example: `  tidewire explore http://10.0.0.9/status
   tidewire explore https://api.example.com/v1/now?q=Perth --bearer '${env:WEATHER_TOKEN}' --write tidewire.yaml
   tidewire explore http://10.0.0.9/status --pick temp=.main.temp --pick 'hot=.main.temp > 80' --unit °C
+  tidewire explore http://10.0.0.9/devices --split id --pick .temp
   tidewire explore /proc/loadavg
   tidewire explore -- df -P /`,
 		Args: cobra.ArbitraryArgs,
@@ -78,6 +80,7 @@ to set. Better name it yourself: --bearer '${env:WEATHER_TOKEN}'.`,
 	flags.StringVar(&f.show, "show", "", "the `name` of the pick that is shown large")
 	flags.StringVar(&f.unit, "unit", "", "its unit, such as °C")
 	flags.StringVar(&f.every, "every", "", "how often to poll, such as 10s or 5m")
+	flags.StringVar(&f.split, "split", "", "make a source of each row of the answer: the `field` that names a row, such as id")
 	flags.StringVar(&f.parse, "parse", "", "the `format` of the answer, instead of the one that it seems to have")
 	flags.StringArrayVar(&f.headers, "header", nil, "a `header` to send, as in 'X-Api-Key: ${env:KEY}'. Repeatable")
 	flags.StringVar(&f.bearer, "bearer", "", "a `token` to send, as in '${env:TOKEN}'")
@@ -112,9 +115,11 @@ type explorer struct {
 	secrets []explore.Secret
 	isHTTP  bool
 
-	value  any            // of the newest answer
+	value  any            // of the newest answer; of its first row, if it is split
+	was    any            // value in the first answer
 	leaves []explore.Leaf // in the first one
 	moved  map[string]explore.Leaf
+	row    string // the name of the first row, if it is split
 }
 
 func (e *explorer) explore() error {
@@ -125,6 +130,9 @@ func (e *explorer) explore() error {
 		return err
 	}
 	if err := e.look(); err != nil {
+		return err
+	}
+	if err := e.splitRows(); err != nil {
 		return err
 	}
 	if err := e.choose(); err != nil {
@@ -167,8 +175,8 @@ func (e *explorer) hasUpstream(name string) bool {
 	return slices.ContainsFunc(e.exist.Upstreams, func(u *config.Upstream) bool { return u.Name == name })
 }
 
-// poll polls the source of a configuration once, and returns its value. Each step is written to trace, unless that is nil.
-func (e *explorer) poll(text []byte, trace io.Writer) (any, error) {
+// poll polls a source of a configuration once, and returns its value as JSON.
+func (e *explorer) poll(text []byte, name string) (json.RawMessage, error) {
 	for _, s := range e.secrets {
 		if err := os.Setenv(s.Variable, s.Value); err != nil {
 			return nil, err
@@ -178,13 +186,7 @@ func (e *explorer) poll(text []byte, trace io.Writer) (any, error) {
 	if problems != nil {
 		return nil, problems
 	}
-	raw, err := gateway.PollOnce(e.ctx, cfg, e.draft.Name, trace)
-	if err != nil {
-		return nil, err
-	}
-	var value any
-	err = json.Unmarshal(raw, &value)
-	return value, err
+	return gateway.PollOnce(e.ctx, cfg, name, nil)
 }
 
 // finish checks the source by a poll, and writes it.
@@ -193,7 +195,15 @@ func (e *explorer) finish() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.file, err)
 	}
-	value, err := e.poll(text, nil)
+	name := e.draft.Name
+	if e.draft.Split != nil {
+		name += "/" + e.row
+	}
+	var value any
+	raw, err := e.poll(text, name)
+	if err == nil {
+		err = json.Unmarshal(raw, &value)
+	}
 	if err != nil {
 		return fmt.Errorf("the source was not written, since it does not work: %w", err)
 	}
@@ -203,7 +213,7 @@ func (e *explorer) finish() error {
 	}
 	shown := explore.Leaf{Value: value}.Text()
 	if e.write == "" || e.write == stdinConfig {
-		e.note("%s is %s", e.draft.Name, safe(shown, 200))
+		e.note("%s is %s", name, safe(shown, 200))
 		e.note("")
 		_, err := e.out.Write(text)
 		return err
@@ -211,7 +221,7 @@ func (e *explorer) finish() error {
 	if err := replaceFile(e.file, e.text, text); err != nil {
 		return err
 	}
-	e.note("%s is %s, and is in %s", e.draft.Name, safe(shown, 200), e.file)
+	e.note("%s is %s, and is in %s", name, safe(shown, 200), e.file)
 	e.note("run it with: tidewire serve %s", e.file)
 	return nil
 }

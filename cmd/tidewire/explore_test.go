@@ -54,6 +54,8 @@ func explorable(t *testing.T) *httptest.Server {
 			answer("text/plain", "# TYPE load gauge\nload 0.5\nfree{mount=\"/\"} 10\nfree{mount=\"/data\"} NaN\n")
 		case "/many":
 			answer("application/json", "["+strings.Repeat("1,", 1000)+"1]")
+		case "/devices":
+			answer("application/json", fmt.Sprintf(`{"devices": [{"id": 7, "label": "North", "temp": %d.5}, {"id": 8, "label": "South", "temp": 20.5}]}`, n))
 		case "/number":
 			answer("text/plain", "42")
 		case "/broken":
@@ -194,6 +196,45 @@ printf is {"use":71}
 		if _, problems := config.Load("tidewire.yaml", []byte(stdout)); problems != nil {
 			t.Errorf("%s: %v", tt.name, problems)
 		}
+	}
+}
+
+// Each row of an answer can become a source of its own, named by a field.
+func TestExploreSplits(t *testing.T) {
+	server := explorable(t)
+	code, stdout, stderr := explored(t, server, server.URL+"/devices", "--wait", "1ms")
+	if code != 0 || strings.Contains(stdout, "split") || !strings.Contains(stderr, "\n2 rows in .devices[], each with another id: --split id makes a source of each\n") {
+		t.Errorf("without --split: %d\n%s\n%s\nwant it proposed", code, stderr, stdout)
+	}
+	code, stdout, stderr = explored(t, server, server.URL+"/devices", "--wait", "1ms", "--split", "id", "--unit", "°C")
+	const want = `  devices:
+    http: {upstream: local, path: /devices}
+    every: 10s
+    split: {each: ".devices[]", name: .id, title: .label}
+    pick: {temp: .temp}
+    show: {value: temp, unit: °C, history: 24h}
+`
+	const first = `the first row, 7:
+
+   1  .id     7
+   2  .label  "North"
+   3  .temp   4.5 → 5.5
+
+devices/7 is {"temp":6.5}
+`
+	if code != 0 || !strings.HasSuffix(stdout, want) || !strings.Contains(stderr, first) {
+		t.Errorf("--split id: %d\n%s\n%s\nwant\n%s\n%s", code, stderr, stdout, first, want)
+	}
+	if _, problems := config.Load("tidewire.yaml", []byte(stdout)); problems != nil {
+		t.Error(problems)
+	}
+	for field, want := range map[string]string{"temp": "temp does not tell the rows in .devices[] apart, but there is id, label", "x": "x does not tell"} {
+		if code, _, stderr := explored(t, server, server.URL+"/devices", "--wait", "1ms", "--split", field); code != 2 || !strings.Contains(stderr, "--split: "+want) {
+			t.Errorf("--split %s: %d, %s, want %s", field, code, stderr, want)
+		}
+	}
+	if code, _, stderr := explored(t, server, server.URL+"/tank", "--wait", "0", "--split", "id"); code != 2 || !strings.Contains(stderr, "no rows that can be told apart") {
+		t.Errorf("--split of an answer without rows: %d, %s", code, stderr)
 	}
 }
 

@@ -82,6 +82,9 @@ func (e *explorer) usual() (indices []int) {
 	for _, moves := range []bool{true, false} {
 		for i, l := range e.leaves {
 			_, moved := e.moved[l.Way()]
+			if e.draft.Split != nil && l.Path == e.draft.Split.Name {
+				continue // it is the same for ever
+			}
 			if x, ok := l.Value.(float64); ok && x < aTime && (moved || !moves) && len(indices) < mostPicked {
 				indices = append(indices, i)
 			}
@@ -286,7 +289,7 @@ func (e *explorer) where() error {
 			*e = before
 			return err
 		}
-		e.draft.Parse, e.draft.Picks = before.draft.Parse, before.draft.Picks
+		e.draft.Parse, e.draft.Split, e.draft.Picks = before.draft.Parse, before.draft.Split, before.draft.Picks
 		return nil
 	})
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,13 +21,6 @@ import (
 // listed is how many leaves are shown, unless all are.
 const listed = 60
 
-// An answered is what a probe got.
-type answered struct {
-	body  string
-	took  time.Duration
-	trace string // of the poll, as tidewire poll --trace shows it
-}
-
 // look asks, shows what answers, and finds what is in that.
 func (e *explorer) look() error {
 	first, err := e.probe()
@@ -40,11 +35,11 @@ func (e *explorer) look() error {
 		return e.advise(err)
 	}
 	e.showAnswer(first)
-	leaves, more, err := e.read(first.body)
+	leaves, more, err := e.read(first.Body)
 	if err != nil {
 		return err
 	}
-	e.leaves = leaves
+	e.leaves, e.was = leaves, e.value
 	if e.wait > 0 {
 		if err := e.again(); err != nil {
 			return err
@@ -55,19 +50,20 @@ func (e *explorer) look() error {
 }
 
 // probe makes the request once, or runs the program, or reads the file.
-func (e *explorer) probe() (answered, error) {
+func (e *explorer) probe() (answer explore.Answer, err error) {
 	probe, err := e.draft.Probe(e.text)
 	if err != nil {
-		return answered{}, fmt.Errorf("%s: %w", e.file, err)
+		return answer, fmt.Errorf("%s: %w", e.file, err)
 	}
-	var trace strings.Builder
 	began := time.Now()
-	v, err := e.poll(probe, &trace)
-	if err != nil {
-		return answered{}, err
+	raw, err := e.poll(probe, e.draft.Name)
+	if err == nil {
+		err = json.Unmarshal(raw, &answer)
 	}
-	body, _ := v.(string)
-	return answered{body, time.Since(began), trace.String()}, nil
+	if answer.Status == 0 {
+		answer.Took = time.Since(began).Seconds()
+	}
+	return answer, err
 }
 
 // inFile is where what has no flag is written.
@@ -102,31 +98,17 @@ func (e *explorer) advise(err error) error {
 	return err
 }
 
-// showAnswer shows what an answer says beside its value, in the words of the trace.
-func (e *explorer) showAnswer(got answered) {
-	size := sizeOf(len(got.body))
-	_, after, found := strings.Cut(got.trace, "\nanswer after ")
-	if !found {
-		e.note("%s in %s", size, kind.Short(got.took))
+// showAnswer shows what an answer says beside its value.
+func (e *explorer) showAnswer(got explore.Answer) {
+	said := fmt.Sprintf("%s in %s", sizeOf(len(got.Body)), kind.Short(time.Duration(got.Took*float64(time.Second))))
+	if got.Status == 0 {
+		e.note("%s", said)
 		return
 	}
-	after, _, _ = strings.Cut(after, "\n\n")
-	lines := strings.Split(after, "\n")
-	status, media, certificate := "", "without a type", ""
-	for i, line := range lines[1:] {
-		line = strings.TrimSpace(line)
-		switch of, ok := strings.CutPrefix(line, "Content-Type: "); {
-		case i == 0:
-			_, status, _ = strings.Cut(line, " ") // behind the protocol
-		case ok:
-			media = of
-		case strings.HasPrefix(line, "certificate of "):
-			certificate = line
-		}
-	}
-	e.note("%s, %s, %s in %s", safe(status, 60), safe(media, 60), size, lines[0])
-	if certificate != "" {
-		e.note("%s", safe(certificate, e.columns()-1))
+	status := strings.TrimSpace(fmt.Sprint(got.Status, " ", http.StatusText(got.Status)))
+	e.note("%s, %s, %s", status, safe(cmp.Or(got.Media, "without a type"), 60), said)
+	if c := got.Cert; c != nil {
+		e.note("%s", safe(fmt.Sprintf("certificate of %s by %s, for %d more days", c.Subject, c.Issuer, c.Days), e.columns()-1))
 	}
 }
 
@@ -177,7 +159,7 @@ func (e *explorer) again() error {
 		return nil
 	}
 	e.parse = e.draft.Parse // whatever the second one looks like
-	later, _, err := e.read(second.body)
+	later, _, err := e.read(second.Body)
 	if err != nil {
 		e.note("the second answer is not as the first one, so what moves is not known: %s", harmless(err))
 		return nil
@@ -208,6 +190,8 @@ func (e *explorer) showLeaves(more int) {
 		e.note("%s", terminal.Cut(line, e.columns()-1))
 	}
 	switch {
+	case len(e.leaves) == 0 || len(e.leaves) == 1 && e.leaves[0].Value == "":
+		e.note("      there is nothing in it now: the source will be all that answers there")
 	case more > 0 && len(e.leaves) > len(show):
 		e.note("      and %d more: --all shows them", more)
 	case more > 0:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -275,6 +276,43 @@ upstreams:
 `
 	if err != nil || string(text) != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, text, want)
+	}
+}
+
+// In a terminal somebody is asked which field names a row, and picks from the first one.
+func TestExploreSplitsInATerminal(t *testing.T) {
+	server := explorable(t)
+	t.Chdir(t.TempDir())
+	p := newPty(t, 120, 40)
+	code := make(chan int, 1)
+	go func() {
+		code <- run(t.Context(), []string{"explore", server.URL + "/devices", "--wait", "10ms"}, p.Tty, io.Discard, p.Tty)
+	}()
+	answer := func(pattern, text string) {
+		t.Helper()
+		p.await(pattern)
+		if _, err := p.user.WriteString(text + "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer(`2 rows in .devices\[\]: each can be a source of its own.*\r\nThe field that names a row \(id, label\), or - for one source of all \[id\]: $`, "temp")
+	answer(`temp does not tell the rows .*, but there is id, label\r\nThe field.* \[id\]: $`, "label")
+	answer(`the first row, north:\r\n(?s).*What to pick.* \[3\]: $`, "3")
+	answer(`or - to print it \[-\]: $`, "mine.yaml")
+	answer(`Name of the source \[devices\]: $`, "")
+	answer(`Its unit, such as °C or %: $`, "°C")
+	answer(`How often.*: $`, "30s")
+	p.await(`devices/north is .*, and is in mine.yaml\r\n`)
+	text, err := os.ReadFile("mine.yaml")
+	const want = `  devices:
+    http: {upstream: local, path: /devices}
+    every: 30s
+    split: {each: ".devices[]", name: .label}
+    pick: {temp: .temp}
+    show: {value: temp, unit: °C, history: 24h}
+`
+	if got := <-code; got != 0 || err != nil || !strings.HasSuffix(string(text), want) {
+		t.Errorf("exit code %d, %v\n%s\nwant\n%s", got, err, text, want)
 	}
 }
 

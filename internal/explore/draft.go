@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"encoding/json"
 	"maps"
 	"net"
 	"net/http"
@@ -23,11 +24,19 @@ type Draft struct {
 	Parse string // the format of the answer; empty: that of the kind
 	Every string // a duration
 	Title string
-	Picks []Pick // none: all
+	Split *Split // nil: it is one source
+	Picks []Pick // none: all; of a row, if it is split
 	Show  string // the name of the pick that is shown large; empty: there is none
 	Unit  string // empty: there is none
 
 	IsNumber bool // what is shown large
+}
+
+// A Split makes a source of each row of the value, by jq expressions.
+type Split struct {
+	Each  string // gives the rows
+	Name  string // of a row: the name of its source
+	Title string // of a row: its title; empty: none
 }
 
 // An UpstreamDraft is an upstream that is not in a configuration yet.
@@ -44,8 +53,8 @@ type Pick struct {
 	Selector   string // of a page of HTML
 }
 
-// entry returns the source with some of its keys exchanged: parse and pick.
-func (d *Draft) entry(parse, pick any) grammar.Mapping {
+// entry returns the source with some of its keys exchanged: parse, pick and split.
+func (d *Draft) entry(parse, pick any, split *Split) grammar.Mapping {
 	var m grammar.Mapping
 	add := func(key, value string) {
 		if value != "" {
@@ -57,6 +66,13 @@ func (d *Draft) entry(parse, pick any) grammar.Mapping {
 	add("every", d.Every)
 	if parse != nil {
 		m = append(m, grammar.Pair{Key: "parse", Value: parse})
+	}
+	if split != nil {
+		keys := grammar.Mapping{{Key: "each", Value: escape(split.Each)}, {Key: "name", Value: escape(split.Name)}}
+		if split.Title != "" {
+			keys = append(keys, grammar.Pair{Key: "title", Value: escape(split.Title)})
+		}
+		m = append(m, grammar.Pair{Key: "split", Value: keys})
 	}
 	if pick != nil {
 		m = append(m, grammar.Pair{Key: "pick", Value: pick})
@@ -88,7 +104,7 @@ func (d *Draft) usualParse() string {
 
 // Write returns the text of a configuration with the draft in it, beside all that it had. An empty text becomes one.
 func (d *Draft) Write(text []byte) ([]byte, error) {
-	source := d.entry(d.parse(), d.pick())
+	source := d.entry(d.parse(), d.pick(), d.Split)
 	if show := d.show(); show != nil {
 		source = append(source, grammar.Pair{Key: "show", Value: show})
 	}
@@ -136,11 +152,39 @@ func (d *Draft) pick() any {
 	return fields
 }
 
-// Probe returns what Write does, with a source whose value is the answer as a text.
+// An Answer is the value of the source of [Draft.Probe]: of one that makes a request what came back, of others the text alone.
+type Answer struct {
+	Body   string  `json:"body"`
+	Status int     `json:"status"` // 0: it was no request, as for the others
+	Media  string  `json:"media"`  // its Content-Type
+	Took   float64 `json:"took"`   // seconds
+	Cert   *struct {
+		Days            int
+		Subject, Issuer string
+	} `json:"cert"`
+}
+
+// UnmarshalJSON reads the value of any source of [Draft.Probe].
+func (a *Answer) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, &a.Body) == nil {
+		return nil
+	}
+	type plain Answer
+	return json.Unmarshal(data, (*plain)(a))
+}
+
+// Probe returns what Write does, with a source whose value is an [Answer].
 func (d *Draft) Probe(text []byte) ([]byte, error) {
 	probe := *d
 	probe.Title, probe.Every = "", ""
-	return d.write(text, probe.entry("text", nil))
+	var pick any
+	if d.Way.Key == "http" {
+		pick = grammar.Mapping{
+			{Key: "body", Value: "."}, {Key: "status", Value: "$status"}, {Key: "media", Value: `$headers["content-type"]`},
+			{Key: "took", Value: "$took"}, {Key: "cert", Value: "$cert"},
+		}
+	}
+	return d.write(text, probe.entry("text", pick, nil))
 }
 
 func (d *Draft) write(text []byte, source grammar.Mapping) ([]byte, error) {

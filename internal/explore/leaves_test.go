@@ -19,6 +19,12 @@ func decoded(t *testing.T, text string) (v any) {
 	return v
 }
 
+// parsed is the value of a text, if that is JSON.
+func parsed(text string) (v any, ok bool) {
+	ok = json.Unmarshal([]byte(text), &v) == nil
+	return v, ok
+}
+
 // list is what people see of leaves.
 func list(leaves []explore.Leaf) string {
 	var b strings.Builder
