@@ -190,6 +190,21 @@ func TestPythonIsToldNotToHoldItsOutputBack(t *testing.T) {
 	}
 }
 
+// A program that has a terminal knows one that has colours, and prints in them.
+func TestAProgramWithATerminalPrintsInColours(t *testing.T) {
+	for keys, want := range map[string]string{"": "[]", ", tty: true": "[xterm-256color]", ", tty: true, env: {TERM: dumb}": "[dumb]"} {
+		s := start(t, fmt.Sprintf("jobs: {scan: {exec: [sh, -c, 'echo [$TERM]; ls -d --color=auto /']%s}}\n", keys))
+		run := s.ended(of(s.json(202, "POST", runs, "{}"), "id"))
+		if got := of(run, "output"); got != want+"\n/\n" {
+			t.Errorf("with %q the output is %q, want %s and a plain /", keys, got, want)
+		}
+		_, _, page := s.do("GET", "/runs/"+of(run, "id"), "", "Accept", "text/html")
+		if got := strings.Contains(page, `<span class="sgr `); got != (want == "[xterm-256color]") {
+			t.Errorf("with %q the page has colours: %t", keys, got)
+		}
+	}
+}
+
 // A run that ends with a warning has succeeded, and says that it warns.
 func TestARunEndsWithAWarning(t *testing.T) {
 	for code, want := range map[int]string{0: "succeeded false 0", 1: "succeeded true 1", 2: "succeeded false 2", 3: "failed false 3"} {

@@ -19,6 +19,8 @@ import (
 const (
 	// unbuffered makes Python write each line at once, which it delays where its output is not a terminal.
 	unbuffered = "PYTHONUNBUFFERED=1"
+	// colourful is for programs with a terminal: most of them print in colours only if they know which one it is.
+	colourful = "TERM=xterm-256color"
 	// messageLimit bounds a progress message, in characters.
 	messageLimit = 200
 )
@@ -42,6 +44,10 @@ func (j execAction) Do(ctx context.Context, r *Run) (Result, error) {
 	if okCodes == nil {
 		okCodes = []int{0}
 	}
+	env := []string{unbuffered}
+	if j.TTY {
+		env = append(env, colourful)
+	}
 	lines := &lines{r: r, pattern: j.Progress}
 	result, err := (&command.Command{
 		Argv:     j.Argv(args),
@@ -49,7 +55,7 @@ func (j execAction) Do(ctx context.Context, r *Run) (Result, error) {
 		TTY:      j.TTY,
 		OKCodes:  slices.Concat(okCodes, j.WarnCodes),
 		Stdin:    j.Input(args),
-		Env:      slices.Concat([]string{unbuffered}, j.Environment(args), ids),
+		Env:      slices.Concat(env, j.Environment(args), ids),
 		Stdout:   lines.report,
 		Stderr:   lines.report,
 		Printed:  lines.print,
