@@ -317,6 +317,7 @@ func (c *contract) compare(r *http.Request, response *http.Response, body []byte
 		if len(body) > 0 {
 			c.t.Errorf("%s has a body, which is not described: %q", where, body)
 		}
+	case media == "" && len(body) == 0 && strings.Contains(*answer.Value.Description, "without a body"): // sometimes
 	case answer.Value.Content[media] == nil && answer.Value.Content["*/*"] == nil:
 		c.t.Errorf("%s is %q, which is not described", where, media)
 	case strings.HasSuffix(media, "json") && answer.Value.Content[media] != nil:

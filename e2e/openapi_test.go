@@ -309,10 +309,11 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		c.do(want, "POST", "/hooks/"+name, body, append([]string{"Authorization", "Bearer hook-secret"}, more...)...)
 	}
 	hook(202, "deploy", `{"who": "ann"}`)
-	said, at := `{"who": "ann"}`, strconv.FormatInt(time.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte("chat-secret"))
-	io.WriteString(mac, "v0:"+at+":"+said)
-	c.do(200, "POST", "/hooks/chat", said, "X-Slack-Request-Timestamp", at, "X-Slack-Signature", fmt.Sprintf("v0=%x", mac.Sum(nil)))
+	for _, said := range []string{`{"who": "ann"}`, `{"type": "url_verification", "challenge": "x"}`} {
+		at, mac := strconv.FormatInt(time.Now().Unix(), 10), hmac.New(sha256.New, []byte("chat-secret"))
+		io.WriteString(mac, "v0:"+at+":"+said)
+		c.do(200, "POST", "/hooks/chat", said, "X-Slack-Request-Timestamp", at, "X-Slack-Signature", fmt.Sprintf("v0=%x", mac.Sum(nil)))
+	}
 	hook(204, "deploy", `{"who": "nobody"}`)
 	hook(413, "deploy", `{"who": "`+strings.Repeat("x", 2<<20)+`"}`)
 	hook(422, "deploy", `{"who": "9"}`)
