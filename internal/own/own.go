@@ -34,6 +34,7 @@ type Store struct {
 	mu     sync.Mutex // guards the fields below; after all other locks, the store's included
 	claims map[string]*claim
 	ending int           // claims in the map that are finished
+	news   chan struct{} // closed when a follower has heard of a claim; nil: nobody waits
 	heard  chan struct{} // closed when ending has become 0; nil: nobody waits
 }
 
@@ -65,6 +66,7 @@ type claim struct {
 
 	n        uint64 // of the newest put, counted on from the entry that was claimed
 	data     []byte // nil: nothing has been written
+	told     uint64 // of the newest that a follower has heard of
 	ended    bool   // what is put has no effect
 	stored   bool   // data is the end, and the store has it
 	released bool   // what is put has no effect
@@ -127,9 +129,52 @@ func (h forHub) Follow(ctx context.Context, fn func(snapshot.Entry), synced func
 func (s *Store) heardOf(e snapshot.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.claims[e.Topic]; c != nil && c.Run() == e.Run && e.State == snapshot.Final {
-		c.endsLocked(e.Data)
+	c := s.claims[e.Topic]
+	if c == nil {
+		return
 	}
+	if c.Run() == e.Run {
+		if c.told = max(c.told, e.N); e.State == snapshot.Final {
+			c.endsLocked(e.Data)
+		}
+	}
+	if s.news != nil { // also that somebody else has the topic
+		close(s.news)
+		s.news = nil
+	}
+}
+
+// Stored waits until what this process has written last of a topic is in the store, and survives the process if the store does.
+// The error is [snapshot.ErrLost] if it may never be, as this process has no claim on the topic any more, or ctx's. It needs a
+// follower of ForHub.
+func (s *Store) Stored(ctx context.Context, topic string) error {
+	s.mu.Lock()
+	c := s.claims[topic]
+	if c == nil {
+		s.mu.Unlock()
+		return snapshot.ErrLost
+	}
+	n := c.n
+	for c.told < n {
+		if s.claims[topic] != c || c.isLost() {
+			s.mu.Unlock()
+			return snapshot.ErrLost
+		}
+		if s.news == nil {
+			s.news = make(chan struct{})
+		}
+		news := s.news
+		s.mu.Unlock()
+		select {
+		case <-news:
+		case <-c.Lost():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		s.mu.Lock()
+	}
+	s.mu.Unlock()
+	return s.inner.Sync(ctx)
 }
 
 // endsLocked takes note that the store has the end.

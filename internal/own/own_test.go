@@ -352,3 +352,45 @@ func TestAnEndIsReadBeforeItIsTold(t *testing.T) {
 		t.Errorf("while the end is told, Latest is %s, want %s", told, want)
 	}
 }
+
+// What was written last is stored when the follower has heard of it, and never if somebody else has the topic.
+func TestStored(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer func() { cancel(); synctest.Wait() }()
+				process := snapshottest.NewProcess(open())
+				f := newFixture(t, process)
+				if err := f.Stored(ctx, "a"); !errors.Is(err, snapshot.ErrLost) {
+					t.Errorf("without a claim: %v, want ErrLost", err)
+				}
+				c := f.claim(t, f.Store, "a", "A")
+				for i := range 3 {
+					c.Put(fmt.Appendf(nil, "%d", i))
+					if err := f.Stored(ctx, "a"); err != nil {
+						t.Fatal(err)
+					}
+					if got := show(f.hub.Topic("a", sse.TopicOptions{}).Latest()); got != fmt.Sprintf("A-%d=%d", i+1, i) {
+						t.Errorf("the topic has %s after put %d was stored", got, i)
+					}
+				}
+				process.Cut()
+				c.Put([]byte("3"))
+				bounded, done := context.WithTimeout(ctx, time.Second)
+				defer done()
+				if err := f.Stored(bounded, "a"); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("while the store is out of reach: %v, want that time is over", err)
+				}
+				waits := make(chan error, 1)
+				go func() { waits <- f.Stored(ctx, "a") }()
+				synctest.Wait()
+				process.Lose()
+				if err := <-waits; !errors.Is(err, snapshot.ErrLost) {
+					t.Errorf("of a claim that is lost: %v, want ErrLost", err)
+				}
+				process.Heal()
+			})
+		})
+	}
+}

@@ -8,9 +8,10 @@ import (
 
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
 )
 
-// pushWithin is how long Push waits until a value counts: one that at_most holds back takes longer.
+// pushWithin is how long Push waits until a value counts, and then until it is stored: one that at_most holds back takes longer.
 const pushWithin = time.Second
 
 // Errors of [Service.Push].
@@ -26,8 +27,9 @@ type UnusableError struct{ Why string }
 
 func (e *UnusableError) Error() string { return e.Why }
 
-// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published: counts is true
-// then. It is false if the value is to count later, as at_most of the source says.
+// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published and stored: counts
+// is true then. It is false if the value is to count later, as at_most of the source says, or when the store has it, which takes longer
+// than usual.
 //
 // The error is [ErrNoSource], [ErrNotPushed], [ErrElsewhere], a [*kind.TooOftenError], an [*UnusableError], the cause of ctx, or
 // that the scheduler has ended.
@@ -51,7 +53,10 @@ func (svc *Service) Push(ctx context.Context, name string, m kind.Message) (coun
 			if err != nil {
 				return false, &UnusableError{err.Error()}
 			}
-			return true, nil
+			if err = svc.stored(ctx, s.key); errors.Is(err, snapshot.ErrLost) {
+				continue // whoever has the source now has not got it
+			}
+			return err == nil, nil
 		case <-wait.C:
 			if svc.find(name) == s && s.owned.Load() {
 				return false, nil
@@ -61,6 +66,13 @@ func (svc *Service) Push(ctx context.Context, name string, m kind.Message) (coun
 			return false, context.Cause(ctx)
 		}
 	}
+}
+
+// stored waits until the store has what was published of a source, for a moment: who has sent it does not send it again.
+func (svc *Service) stored(ctx context.Context, key string) error {
+	ctx, done := context.WithTimeout(ctx, pushWithin)
+	defer done()
+	return svc.deps.Store.Stored(ctx, key)
 }
 
 // receive is the hook of Push. s may be nil.

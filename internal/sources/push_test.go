@@ -55,7 +55,7 @@ sources:
 		for range 3 {
 			p.push("door", `{"v": 7}`, "")
 		}
-		p.push("door", `{"v": 8}`, "it takes at most 3/s: the next one in 333ms")
+		p.push("door", `{"v": 8}`, "it takes at most 3/s: the next one in ")
 		p.push("disk", `1`, sources.ErrNotPushed.Error())
 		p.push("none", `1`, sources.ErrNoSource.Error())
 		if _, err := p.Refresh(t.Context(), "door"); !errors.Is(err, kind.ErrNotAsked) {
