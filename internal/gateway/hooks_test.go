@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -235,6 +236,55 @@ func TestHooksAfterARestart(t *testing.T) {
 	s = startConfig(t, cfg)
 	if after := s.json(202, "POST", "/hooks/deploy", body, signed(body)...); after["run"] != before["run"] {
 		t.Errorf("it leads to %v, want the run of before the restart, %v", after, before)
+	}
+}
+
+// A delivery that waits when the process stops is dealt with by the next one, in the order in which they came, and one that is at
+// work is not.
+func TestDeliveriesThatWaitOutliveTheProcess(t *testing.T) {
+	once(t)
+	dir := t.TempDir()
+	script := shell(t, `echo "$1" >>"$2/log"; [ -e "$2/go" ] || exec sleep 60`)
+	cfg := load(t, fmt.Sprintf(`
+jobs: {deploy: {exec: [sh, %q, "{ref}", %q], args: {ref: {}}, on_busy: queue, queue: 9}}
+hooks: {deploy: {job: deploy, verify: {hmac_sha256: 0123456789abcdef}, args: {ref: .ref}}}
+`, script, dir))
+	cfg.Store = &config.Store{Dir: t.TempDir()}
+	s := startConfig(t, cfg)
+	var ids []string
+	for _, ref := range []string{"a", "b", "c", "d"} {
+		body := fmt.Sprintf(`{"ref":%q}`, ref)
+		ids = append(ids, of(s.json(202, "POST", "/hooks/deploy", body, signed(body)...), "run"))
+	}
+	log := func() string {
+		text, _ := os.ReadFile(filepath.Join(dir, "log"))
+		return string(text)
+	}
+	until(t, "the first is at work", func() bool { return log() == "a\n" })
+	s.stop()
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = startConfig(t, cfg)
+	for i, id := range ids {
+		run := s.json(200, "GET", "/api/v1/runs/"+id, "")
+		if i == 0 {
+			if run["then"] != nil {
+				t.Errorf("the run that was at work is followed: %v", run)
+			}
+			continue
+		}
+		next := of(run["then"].([]any)[0].(object), "id")
+		until(t, "there is the run that takes its place", func() bool { code, _, _ := s.do("GET", "/api/v1/runs/"+next, ""); return code == 200 })
+		if end := s.ended(next); end["status"] != "succeeded" || end["trigger"] != "hook" || end["by"] != "hook deploy" || of(end["after"].(object), "id") != id {
+			t.Errorf("after %v comes %v, want a run of the hook", run, end)
+		}
+	}
+	s.stop()
+	s = startConfig(t, cfg)
+	s.stop()
+	if got := log(); got != "a\nb\nc\nd\n" {
+		t.Errorf("the deliveries have worked as %q, want each once, in order", got)
 	}
 }
 

@@ -95,8 +95,14 @@ func TestWhatDoesNotFollow(t *testing.T) {
 	if alert := s.json(200, "GET", "/api/v1/jobs/second", "")["alert"].(object); alert["reason"] != "missed" {
 		t.Errorf("the alert of the job that did not start is %v, want missed", alert)
 	}
+	next := of(run["then"].([]any)[0].(object), "id")
+	until(t, "the start that was refused is listed", func() bool { code, _, _ := s.do("GET", "/api/v1/runs/"+next, ""); return code == 200 })
+	const why = "it was not started: a run is in progress: wait for its end or cancel it"
+	if refused := s.json(200, "GET", "/api/v1/runs/"+next, ""); refused["status"] != "cancelled" || refused["error"] != why || refused["trigger"] != "job" {
+		t.Errorf("the start that was refused is %v, want that it is cancelled: %s", refused, why)
+	}
 	_, _, page := s.do("GET", "/runs/"+id, "")
-	if want := "second, which did not start or is not kept"; !strings.Contains(page, want) || run["then"] == nil {
+	if want := `href="../runs/` + next + `"`; !strings.Contains(page, want) {
 		t.Errorf("the page of a run that nothing followed lacks %q:\n%s", want, page)
 	}
 	second.Exit(0)

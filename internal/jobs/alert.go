@@ -55,6 +55,10 @@ func (s *Service) alertFound(run wire.Run) {
 	if id, seen := j.alert.Seen(); run.ID == id || run.FinishedAt.Before(s.opened) && !run.FinishedAt.After(seen) {
 		return
 	}
+	if beginsAgain(run) {
+		j.alert.Passed(run) // the run that takes its place counts
+		return
+	}
 	j.alert.Ended(run)
 }
 

@@ -35,6 +35,7 @@ func (r *Run) finish(result Result, err error) error {
 	defer cancel()
 	before := r.Snapshot()
 	r.before.Store(&before)
+	isToBegin := errors.Is(err, errStopping) && !s.queue.wasAdmitted(r)
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
 		r.enterStage("") // the last one ends, too
@@ -45,7 +46,9 @@ func (r *Run) finish(result Result, err error) error {
 		}
 		more, people := &r.more, s.deps.Clock.People
 		more.FinishedAt, more.ExpiresAt = people(now), people(now.Add(r.job.Keep.For))
-		more.Then = thenOf(r.job.Job, r.id, status)
+		if more.Then = thenOf(r.job.Job, r.id, status); isToBegin {
+			more.Then = againOf(*more)
+		}
 		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, hasWarned
 		more.Output, more.OutputBytes = r.output.tail(OutputTail)
 		r.behind = tail{shown: []wire.Waiting{}}

@@ -65,7 +65,11 @@ func Lost(deps LostDeps) func(topic string, last progress.Snapshot) (end any, ke
 				snap.Output, snap.OutputBytes = lastLines(part.Text, OutputTail), part.Size
 			}
 		}
-		if j != nil && snap.Status != progress.StatusCancelling {
+		switch {
+		case j == nil || snap.Status == progress.StatusCancelling:
+		case snap.Status == progress.StatusQueued && isUnattended(snap.Trigger):
+			snap.Then = againOf(snap.Run)
+		default:
 			snap.Then = thenOf(j, snap.ID, progress.StatusLost)
 		}
 		now := deps.Clock.Now()

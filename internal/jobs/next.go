@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -28,6 +29,8 @@ const (
 	nextLook = 2 * time.Minute
 	// nextRuns is how many ends of a job are looked at.
 	nextRuns = 100
+	// againRuns is the same of ends that only others may take the place of: as many as can wait in a queue.
+	againRuns = 1000
 )
 
 // nextOf returns what follows a run of a job that ended so; nil if nothing does.
@@ -51,30 +54,155 @@ func thenOf(j *config.Job, run string, status progress.Status) (then []wire.RunR
 	return then
 }
 
+// isUnattended reports whether a run of a trigger has to begin although its process has ended: nobody sees that it does not who
+// could start it again. The client of the API, a person or the timetable of a job can.
+func isUnattended(trigger string) bool {
+	return trigger == wire.TriggerHook || trigger == wire.TriggerJob
+}
+
+// againOf names the run that takes the place of one that had not begun to work when its process ended; nil if none does. Such a
+// run is of the same job, which follows no run of its own otherwise.
+func againOf(run wire.Run) []wire.RunRef {
+	if !isUnattended(run.Trigger) {
+		return nil
+	}
+	return []wire.RunRef{{Job: run.Job, ID: idOf(run.Job, "again "+run.ID)}}
+}
+
+// beginsAgain reports whether another run takes the place of one that has ended.
+func beginsAgain(run wire.Run) bool { return len(run.Then) == 1 && run.Then[0].Job == run.Job }
+
+// again are the runs that others are to take the place of.
+type again struct {
+	mu      sync.Mutex // guards the fields below; before queue.mu
+	runs    []wire.Run
+	working bool // a goroutine starts them
+}
+
+const (
+	// againWithin is how long a run waits for the ends of those before it, which were in the same queue.
+	againWithin = 10 * time.Second
+	// againLook is how often is looked whether they have ended.
+	againLook = 50 * time.Millisecond
+)
+
+// beginAgain has a run begin in the place of one that had not begun, in the order in which they were asked for.
+func (s *Service) beginAgain(run wire.Run) {
+	s.again.mu.Lock()
+	defer s.again.mu.Unlock()
+	if !slices.ContainsFunc(s.again.runs, func(other wire.Run) bool { return other.ID == run.ID }) {
+		s.again.runs = append(s.again.runs, run)
+	}
+	if !s.again.working {
+		s.again.working = s.spawn(s.beginAll)
+	}
+}
+
+// beginAll starts what is to begin again, until there is nothing left or the service stops.
+func (s *Service) beginAll() {
+	for {
+		first, ok := s.firstAgain()
+		for end := time.Now().Add(againWithin); ok && s.past.hasOlder(first) && time.Now().Before(end); {
+			select {
+			case <-time.After(againLook):
+			case <-s.work.Done():
+			}
+			first, ok = s.firstAgain()
+		}
+		if !ok {
+			return
+		}
+		if to := s.Job(first.Job); to != nil {
+			s.startAfter(first, to, first.Args, first.Then[0].ID)
+		}
+		s.again.mu.Lock()
+		s.again.runs = slices.DeleteFunc(s.again.runs, func(run wire.Run) bool { return run.ID == first.ID })
+		s.again.mu.Unlock()
+	}
+}
+
+// firstAgain returns the run that is to begin again next. If there is none, or the service stops, it takes note that the caller,
+// beginAll, ends.
+func (s *Service) firstAgain() (first wire.Run, ok bool) {
+	s.again.mu.Lock()
+	defer s.again.mu.Unlock()
+	if len(s.again.runs) == 0 || s.work.Err() != nil {
+		s.again.working = false
+		return first, false
+	}
+	return slices.MinFunc(s.again.runs, func(a, b wire.Run) int { return a.CreatedAt.Compare(b.CreatedAt) }), true
+}
+
 // follow does what follows the end of a run: it polls sources and starts the runs that the end names. Values are the arguments
 // of the run. It returns when these runs can be seen, or will not start.
 func (s *Service) follow(j *config.Job, run wire.Run, values map[string]any) {
+	if beginsAgain(run) {
+		s.beginAgain(run)
+		return
+	}
 	next := nextOf(j, run.Status)
 	if next == nil {
 		return
 	}
 	s.refresh(j.Name, next.Refresh)
-	ctx, done := context.WithTimeout(s.work, nextWithin)
-	defer done()
 	for _, ref := range run.Then {
 		to, how := s.Job(ref.Job), next.Of(ref.Job)
 		if to == nil || how == nil {
 			continue // a reload has taken it away
 		}
-		if err := s.startNext(ctx, to, j.NextArgs(how, to.Job, values), run, ref.ID); err != nil && s.work.Err() == nil {
-			s.deps.Log.Warn("a run was not started that follows another one", "job", ref.Job, "after", run.ID, "err", to.secrets.Text(err.Error()))
-			s.alertMissed(s.work, ref.Job, err)
-		}
+		s.startAfter(run, to, j.NextArgs(how, to.Job, values), ref.ID)
 	}
 }
 
-// startNext starts a run of a job that follows another one.
-func (s *Service) startNext(ctx context.Context, to *Job, given map[string]any, after wire.Run, id string) error {
+// startAfter starts a run that follows another one. If it is refused, that is told, and the run is listed as one that was
+// cancelled: so whoever follows the end of the run before finds that it was dealt with, and does not try it again.
+func (s *Service) startAfter(after wire.Run, to *Job, given map[string]any, id string) {
+	ctx, done := context.WithTimeout(s.work, nextWithin)
+	defer done()
+	opts := StartOptions{
+		Trigger: wire.TriggerJob, After: &wire.RunRef{Job: after.Job, ID: after.ID}, By: "job " + after.Job,
+		Caller: access.Identity{Kind: "job", Subject: after.Job}, Key: after.ID, ID: id, Audit: s.deps.Audit,
+	}
+	if beginsAgain(after) {
+		opts.Trigger, opts.By = after.Trigger, after.By
+	}
+	err := s.startNext(ctx, to, given, &opts)
+	if err == nil || s.work.Err() != nil || isRefusal(err, Stopping) {
+		return
+	}
+	s.deps.Log.Warn("a run was not started that follows another one", "job", to.Name, "after", after.ID, "err", to.secrets.Text(err.Error()))
+	s.alertMissed(s.work, to.Name, err)
+	if !isRefusal(err, Elsewhere, NoAnswer) {
+		s.listRefused(to, opts, err)
+	}
+}
+
+// listRefused lists a run that was not started, with why.
+func (s *Service) listRefused(to *Job, opts StartOptions, why error) {
+	ctx, done := context.WithTimeout(s.work, startWithin)
+	defer done()
+	job, isNew, err := s.deps.Tracker.StartAs(ctx, runTopic(opts.ID), progress.StartOptions{Run: opts.ID})
+	if err != nil || !isNew {
+		return // it is tried again after a crash, as without this
+	}
+	now, text := s.deps.Clock.Now(), "it was not started: "+to.secrets.Text(why.Error())
+	at := s.deps.Clock.People(now)
+	job.Retain(to.Keep.For)
+	job.Finish(wire.Run{ // the past finds it in the store
+		Key: to.key, ID: opts.ID, Job: to.Name, Status: progress.StatusCancelled, Trigger: opts.Trigger, By: opts.By, After: opts.After,
+		Args: shownArgs(to.Job, opts.Args), Requests: 1, Error: &text, CreatedAt: *at, UpdatedAt: *at, FinishedAt: at,
+		ExpiresAt: s.deps.Clock.People(now.Add(to.Keep.For)), Events: s.deps.RunPath(opts.ID) + "/events", Replica: s.ownName(),
+	})
+}
+
+// isRefusal reports whether an error is a refusal for one of these reasons.
+func isRefusal(err error, codes ...Code) bool {
+	refusal, ok := errors.AsType[*Refusal](err)
+	return ok && slices.Contains(codes, refusal.Code)
+}
+
+// startNext starts a run that follows another one, given its arguments.
+func (s *Service) startNext(ctx context.Context, to *Job, given map[string]any, opts *StartOptions) error {
 	for _, a := range to.Args {
 		if a.Secret && given[a.Name] == secret.Mask {
 			return &config.ArgError{Arg: a.Name, What: "the value was secret and is not kept", Want: "start the job by hand"}
@@ -84,17 +212,14 @@ func (s *Service) startNext(ctx context.Context, to *Job, given map[string]any, 
 	if wrong != nil {
 		return wrong[0]
 	}
-	opts := StartOptions{
-		Trigger: wire.TriggerJob, Args: args, After: &wire.RunRef{Job: after.Job, ID: after.ID}, By: "job " + after.Job,
-		Caller: access.Identity{Kind: "job", Subject: after.Job}, Key: after.ID, ID: id, Audit: s.deps.Audit,
-	}
+	opts.Args = args
 	for {
-		err := s.deps.Start(ctx, to, opts)
+		err := s.deps.Start(ctx, to, *opts)
 		refusal, isRefused := errors.AsType[*Refusal](err)
 		switch {
 		case err == nil, isRefused && refusal.Code == KeyReused: // it was started
 			return nil
-		case isRefused && refusal.Code != Elsewhere && refusal.Code != NoAnswer:
+		case isRefused && !isRefusal(err, Elsewhere, NoAnswer):
 			return err
 		}
 		select {
@@ -112,11 +237,12 @@ func (s *Service) followFound(run wire.Run) {
 		return
 	}
 	s.spawn(func() {
+		isAgain := beginsAgain(run)
 		run.Then = slices.DeleteFunc(slices.Clone(run.Then), func(ref wire.RunRef) bool {
 			_, err := s.Lookup(s.work, ref.ID)
 			return err == nil || errors.Is(err, ErrExpired)
 		})
-		if len(run.Then) > 0 || run.Status == progress.StatusLost {
+		if len(run.Then) > 0 || run.Status == progress.StatusLost && !isAgain {
 			s.follow(j.Job, run, run.Args)
 		}
 	})
@@ -124,10 +250,12 @@ func (s *Service) followFound(run wire.Run) {
 
 // followSince does what follows the ends of runs of a job since a time that nobody has done.
 func (s *Service) followSince(ctx context.Context, j *config.Job, since time.Time) {
-	if len(j.Then.Run) == 0 && len(j.OnFailure.Run) == 0 {
-		return
+	filter := archive.RunFilter{Job: j.Name, Limit: nextRuns}
+	if len(j.Then.Run) == 0 && len(j.OnFailure.Run) == 0 { // but others may take the place of its runs
+		filter.Limit = againRuns
+		filter.Statuses = []string{string(progress.StatusLost), string(progress.StatusCancelled)}
 	}
-	list, _, err := s.Runs(ctx, archive.RunFilter{Job: j.Name, Limit: nextRuns})
+	list, _, err := s.Runs(ctx, filter)
 	if err != nil {
 		s.deps.Log.Warn("it is not known whether runs have to start that follow others", "job", j.Name, "err", err)
 		return
@@ -139,11 +267,13 @@ func (s *Service) followSince(ctx context.Context, j *config.Job, since time.Tim
 	}
 }
 
-// spawn has a goroutine do something that Stop waits for, unless that has begun.
-func (s *Service) spawn(f func()) {
+// spawn has a goroutine do something that Stop waits for, unless that has begun, and reports whether it does.
+func (s *Service) spawn(f func()) bool {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	if !s.queue.closed {
-		s.running.Go(f)
+	if s.queue.closed {
+		return false
 	}
+	s.running.Go(f)
+	return true
 }

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ const chain = `jobs:
 `
 
 // A process that dies between the end of a run and the start of what follows it leaves that to the next one, which starts it
-// once. What is secret is not known any more, so what needs it does not start, and that is told.
+// once. What is secret is not known any more, so what needs it does not start, and that is told and listed, once.
 func TestWhatFollowsIsStartedAfterACrash(t *testing.T) {
 	runs := archive.NewMemoryRuns(nil)
 	end := func(id string, ago time.Duration, then ...wire.RunRef) {
@@ -52,15 +53,28 @@ func TestWhatFollowsIsStartedAfterACrash(t *testing.T) {
 		if next.Args["n"] != 7.0 || next.After == nil || *next.After != (wire.RunRef{Job: "first", ID: "P"}) || next.Trigger != wire.TriggerJob {
 			t.Errorf("the run that follows is %+v", next.Run)
 		}
-		for alerts := []string(nil); !slices.Contains(alerts, "job/guarded firing missed"); time.Sleep(10 * time.Millisecond) {
-			b.mu.Lock()
-			alerts = slices.Clone(b.alerts)
-			b.mu.Unlock()
+		var refused jobs.Record
+		for refused.ID != "G" {
+			refused, _ = b.Lookup(t.Context(), "G")
+			time.Sleep(10 * time.Millisecond)
 		}
+		if refused.Status != progress.StatusCancelled || refused.Error == nil || !strings.Contains(*refused.Error, "secret and is not kept") {
+			t.Errorf("the run that was refused is %+v", refused.Run)
+		}
+		until := func(n int) (list []archive.Run) {
+			for len(list) < n {
+				time.Sleep(10 * time.Millisecond)
+				list, _, _ = b.Runs(t.Context(), archive.RunFilter{})
+			}
+			return list
+		}
+		list := until(4)
 		b.Stop()
-		list, _, err := b.Runs(t.Context(), archive.RunFilter{})
-		if err != nil || len(list) != 3 {
-			t.Errorf("after restart %d there are %d runs, %v, want 3", n+1, len(list), err)
+		if len(list) != 4 {
+			t.Errorf("after restart %d there are %d runs, want 4", n+1, len(list))
+		}
+		if told := slices.Contains(b.alerts, "job/guarded firing missed"); told != (n == 0) {
+			t.Errorf("after restart %d the alerts are %q, want that it is told at the first", n+1, b.alerts)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -232,6 +233,14 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	case <-r.admission:
 	case <-ctx.Done():
 		return Result{}, context.Cause(ctx)
+	}
+	if isUnattended(r.opts.Trigger) { // as long as the store has it as one that waits, another one may take its place
+		switch err := r.job.s.deps.Store.Stored(ctx, runTopic(r.id)); {
+		case errors.Is(err, snapshot.ErrLost):
+			return Result{}, errLost
+		case err != nil:
+			return Result{}, err
+		}
 	}
 	r.job.s.alertBegun(r.job.Name)
 	return r.work(ctx, log)

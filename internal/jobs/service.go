@@ -99,6 +99,7 @@ type Service struct {
 	configured atomic.Pointer[[]*Job]
 	queue      *queue
 	past       *past
+	again      again
 	units      *units    // nil: no other process shares the store
 	opened     time.Time // by the wall clock
 	silent     time.Time // until when isStored does not ask the archive; guarded by queue.mu
