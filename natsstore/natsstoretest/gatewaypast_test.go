@@ -1,6 +1,7 @@
 package natsstoretest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,11 +41,19 @@ func TestGatewaysKeepThePast(t *testing.T) {
 	}
 	file := filepath.Join(dir, "tidewire.yaml")
 	yaml := fmt.Sprintf(`version: 1
-store: {nats: {url: %q, prefix: %s, name: "${env:REPLICA}"}}
-upstreams: {u: {http: %q}}
-sources: {s: {http: {upstream: u, path: /s}, every: 500ms, show: {history: 1h}}}
+store: {nats: {url: %[1]q, prefix: %[2]s, name: "${env:REPLICA}"}}
+upstreams: {u: {http: %[3]q}, w0: {http: %[3]q}, w1: {http: %[3]q}, w2: {http: %[3]q}, w3: {http: %[3]q}}
+sources:
+  s: {http: {upstream: u, path: /s}, every: 500ms, show: {history: 1h}}
+  p: {for: [a, b, c, d, e, f], push: {}}
+hooks:
+  w0: {job: slow/w0, verify: {token: 0123456789abcdef, header: X-Token}, args: {n: .n}}
+  w1: {job: slow/w1, verify: {token: 0123456789abcdef, header: X-Token}, args: {n: .n}}
+  w2: {job: slow/w2, verify: {token: 0123456789abcdef, header: X-Token}, args: {n: .n}}
+  w3: {job: slow/w3, verify: {token: 0123456789abcdef, header: X-Token}, args: {n: .n}}
 jobs:
-  print: {exec: [sh, %q]}
+  slow: {for: [w0, w1, w2, w3], http: {upstream: "{each}", path: "/job/{each}-{n}", method: POST}, args: {n: {}}, on_busy: queue, timeout: 2m}
+  print: {exec: [sh, %[4]q]}
   long: {http: {upstream: u, path: /job/long, method: POST}, timeout: 2m}
 `, servers.url(), prefix(), up.URL, script)
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
@@ -75,6 +84,7 @@ jobs:
 
 	status, long := left.do("POST", "/api/v1/jobs/long/runs", "")
 	_, long = left.do("GET", fmt.Sprint("/api/v1/runs/", long["id"]), "")
+	sent := deliverAndPush(t, left)
 	if owner := long["replica"]; status == 202 && owner == ran { // else the one that is left has it
 		_ = has.cmd.Process.Signal(syscall.SIGSTOP)
 		if status, got := left.do("POST", fmt.Sprint("/api/v1/runs/", long["id"], "/cancel"), ""); status != 504 {
@@ -84,6 +94,11 @@ jobs:
 	_ = has.cmd.Process.Kill()
 	_ = has.cmd.Wait()
 	come := startGateway(t, file)
+	defer func() {
+		for _, g := range []*gatewayProcess{left, come} {
+			sent.check(t, g, up, ran)
+		}
+	}()
 	until(t, 30*time.Second, "a replica is ready", come.isReady)
 	for _, g := range []*gatewayProcess{left, come} {
 		until(t, 30*time.Second, "the output after the death", func() bool { return g.text(path+"/output") == want })
@@ -96,5 +111,65 @@ jobs:
 		if !strings.Contains(events, fmt.Sprintf(`"replica":%q`, ran)) || !strings.Contains(events, `"text":"succeeded`) {
 			t.Errorf("the events of the replica that died, %s, are %s", ran, events)
 		}
+	}
+}
+
+// What was sent to a replica: the runs to which the deliveries have led that wait, by job.
+type sentBefore map[string]string
+
+// deliverAndPush sends a value to each source and two deliveries to each hook, of which the second one waits.
+func deliverAndPush(t *testing.T, to *gatewayProcess) sentBefore {
+	t.Helper()
+	post := func(path, body string, want int) (got map[string]any) {
+		request, err := http.NewRequest("POST", to.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Token", "0123456789abcdef")
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		_ = json.NewDecoder(answer.Body).Decode(&got)
+		if answer.StatusCode != want {
+			t.Errorf("POST %s %s = %d %v, want %d", path, body, answer.StatusCode, got, want)
+		}
+		return got
+	}
+	waiting := sentBefore{}
+	for _, job := range []string{"w0", "w1", "w2", "w3"} {
+		for _, n := range []string{"first", "second"} {
+			waiting[job], _ = post("/hooks/"+job, fmt.Sprintf(`{"n":%q}`, n), 202)["run"].(string)
+		}
+	}
+	for _, source := range []string{"a", "b", "c", "d", "e", "f"} {
+		post("/api/v1/sources/p%2F"+source, "7", 204)
+	}
+	return waiting
+}
+
+// check checks after the death of one that a replica has the values, and that the deliveries that waited there have begun, and those
+// at the other one wait.
+func (s sentBefore) check(t *testing.T, g *gatewayProcess, up *polled, dead string) {
+	for _, source := range []string{"a", "b", "c", "d", "e", "f"} {
+		if _, got := g.do("GET", "/api/v1/sources/p%2F"+source, ""); got["value"] != 7.0 {
+			t.Errorf("the value that was sent to %s is not there: %v", source, got)
+		}
+	}
+	for job, id := range s {
+		until(t, time.Minute, "the delivery to "+job+" waits or has begun again", func() bool {
+			_, run := g.do("GET", "/api/v1/runs/"+id, "")
+			then, _ := run["then"].([]any)
+			switch {
+			case run["replica"] != dead:
+				return run["status"] == "queued" && up.count("/job/"+job+"-second") == 0
+			case len(then) == 0:
+				return false
+			}
+			_, next := g.do("GET", fmt.Sprint("/api/v1/runs/", then[0].(map[string]any)["id"]), "")
+			return run["status"] == "lost" && next["status"] == "running" && up.count("/job/"+job+"-second") == 1
+		})
 	}
 }
