@@ -2,14 +2,15 @@ package gateway
 
 import (
 	"context"
-	"github.com/tidewire/tidewire/internal/jobs"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/events"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
@@ -55,12 +56,12 @@ func (g *gateway) countEvents(ctx context.Context) {
 	}
 }
 
-// lostRun records a run of a process that is gone, given how it ends.
-func (g *gateway) lostRun(end any) {
+// lostRun records a run of a process that is gone, given how it ends. The jobs may not be open yet.
+func (g *gateway) lostRun(end any, definition func(job string) *config.Job) {
 	if run, ok := end.(wire.Run); ok && run.Job != "" && run.Status == progress.StatusLost {
 		lane := ""
-		if j := g.jobs.Job(run.Job); j != nil {
-			lane = jobs.LaneText(j.Job, run.Args)
+		if j := definition(run.Job); j != nil {
+			lane = jobs.LaneText(j, run.Args)
 		}
 		g.journal.RunLost(run.Job, run.ID, lane)
 	}

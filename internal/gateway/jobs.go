@@ -65,7 +65,7 @@ func (g *gateway) lost(cfg *config.Config) func(topic string, last progress.Snap
 	lost := jobs.Lost(jobs.LostDeps{Clock: g.clock, Definition: definition, Hub: g.hub, Archive: g.runs})
 	return func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
 		end, keep = lost(topic, last)
-		g.lostRun(end)
+		g.lostRun(end, definition)
 		return end, keep
 	}
 }
