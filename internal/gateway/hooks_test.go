@@ -255,6 +255,7 @@ hooks: {deploy: {job: deploy, verify: {hmac_sha256: 0123456789abcdef}, args: {re
 	for _, ref := range []string{"a", "b", "c", "d"} {
 		body := fmt.Sprintf(`{"ref":%q}`, ref)
 		ids = append(ids, of(s.json(202, "POST", "/hooks/deploy", body, signed(body)...), "run"))
+		time.Sleep(2 * time.Millisecond) // the record of a run has milliseconds
 	}
 	log := func() string {
 		text, _ := os.ReadFile(filepath.Join(dir, "log"))

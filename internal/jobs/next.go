@@ -112,7 +112,7 @@ func (s *Service) beginAll() {
 		if !ok {
 			return
 		}
-		if to := s.Job(first.Job); to != nil {
+		if to := s.Job(first.Job); to != nil && !s.isDealtWith(first.Then[0]) {
 			s.startAfter(first, to, first.Args, first.Then[0].ID)
 		}
 		s.again.mu.Lock()
@@ -236,16 +236,22 @@ func (s *Service) followFound(run wire.Run) {
 	if j == nil || len(run.Then) == 0 && run.Status != progress.StatusLost {
 		return
 	}
+	if beginsAgain(run) {
+		s.beginAgain(run)
+		return
+	}
 	s.spawn(func() {
-		isAgain := beginsAgain(run)
-		run.Then = slices.DeleteFunc(slices.Clone(run.Then), func(ref wire.RunRef) bool {
-			_, err := s.Lookup(s.work, ref.ID)
-			return err == nil || errors.Is(err, ErrExpired)
-		})
-		if len(run.Then) > 0 || run.Status == progress.StatusLost && !isAgain {
+		run.Then = slices.DeleteFunc(slices.Clone(run.Then), s.isDealtWith)
+		if len(run.Then) > 0 || run.Status == progress.StatusLost {
 			s.follow(j.Job, run, run.Args)
 		}
 	})
+}
+
+// isDealtWith reports whether there is, or was, the run that an end names.
+func (s *Service) isDealtWith(ref wire.RunRef) bool {
+	_, err := s.Lookup(s.work, ref.ID)
+	return err == nil || errors.Is(err, ErrExpired)
 }
 
 // followSince does what follows the ends of runs of a job since a time that nobody has done.
