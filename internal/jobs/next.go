@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -52,85 +51,6 @@ func thenOf(j *config.Job, run string, status progress.Status) (then []wire.RunR
 		}
 	}
 	return then
-}
-
-// isUnattended reports whether a run of a trigger has to begin although its process has ended: nobody sees that it does not who
-// could start it again. The client of the API, a person or the timetable of a job can.
-func isUnattended(trigger string) bool {
-	return trigger == wire.TriggerHook || trigger == wire.TriggerJob
-}
-
-// againOf names the run that takes the place of one that had not begun to work when its process ended; nil if none does. Such a
-// run is of the same job, which follows no run of its own otherwise.
-func againOf(run wire.Run) []wire.RunRef {
-	if !isUnattended(run.Trigger) {
-		return nil
-	}
-	return []wire.RunRef{{Job: run.Job, ID: idOf(run.Job, "again "+run.ID)}}
-}
-
-// beginsAgain reports whether another run takes the place of one that has ended.
-func beginsAgain(run wire.Run) bool { return len(run.Then) == 1 && run.Then[0].Job == run.Job }
-
-// again are the runs that others are to take the place of.
-type again struct {
-	mu      sync.Mutex // guards the fields below; before queue.mu
-	runs    []wire.Run
-	working bool // a goroutine starts them
-}
-
-const (
-	// againWithin is how long a run waits for the ends of those before it, which were in the same queue.
-	againWithin = 10 * time.Second
-	// againLook is how often is looked whether they have ended.
-	againLook = 50 * time.Millisecond
-)
-
-// beginAgain has a run begin in the place of one that had not begun, in the order in which they were asked for.
-func (s *Service) beginAgain(run wire.Run) {
-	s.again.mu.Lock()
-	defer s.again.mu.Unlock()
-	if !slices.ContainsFunc(s.again.runs, func(other wire.Run) bool { return other.ID == run.ID }) {
-		s.again.runs = append(s.again.runs, run)
-	}
-	if !s.again.working {
-		s.again.working = s.spawn(s.beginAll)
-	}
-}
-
-// beginAll starts what is to begin again, until there is nothing left or the service stops.
-func (s *Service) beginAll() {
-	for {
-		first, ok := s.firstAgain()
-		for end := time.Now().Add(againWithin); ok && s.past.hasOlder(first) && time.Now().Before(end); {
-			select {
-			case <-time.After(againLook):
-			case <-s.work.Done():
-			}
-			first, ok = s.firstAgain()
-		}
-		if !ok {
-			return
-		}
-		if to := s.Job(first.Job); to != nil && !s.isDealtWith(first.Then[0]) {
-			s.startAfter(first, to, first.Args, first.Then[0].ID)
-		}
-		s.again.mu.Lock()
-		s.again.runs = slices.DeleteFunc(s.again.runs, func(run wire.Run) bool { return run.ID == first.ID })
-		s.again.mu.Unlock()
-	}
-}
-
-// firstAgain returns the run that is to begin again next. If there is none, or the service stops, it takes note that the caller,
-// beginAll, ends.
-func (s *Service) firstAgain() (first wire.Run, ok bool) {
-	s.again.mu.Lock()
-	defer s.again.mu.Unlock()
-	if len(s.again.runs) == 0 || s.work.Err() != nil {
-		s.again.working = false
-		return first, false
-	}
-	return slices.MinFunc(s.again.runs, func(a, b wire.Run) int { return a.CreatedAt.Compare(b.CreatedAt) }), true
 }
 
 // follow does what follows the end of a run: it polls sources and starts the runs that the end names. Values are the arguments

@@ -368,20 +368,6 @@ func (p *past) own(id string) *Run {
 	return nil
 }
 
-// hasOlder reports whether there is a run of the same job that was asked for before, whose process is gone or another one, and
-// whose end is not told yet.
-func (p *past) hasOlder(than wire.Run) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, o := range p.open {
-		var run wire.Run
-		if o.own == nil && !o.told && json.Unmarshal(o.data, &run) == nil && run.Job == than.Job && run.CreatedAt.Before(than.CreatedAt) {
-			return true
-		}
-	}
-	return false
-}
-
 // all returns the newest states of all runs that are not in the archive and that readers can see.
 func (p *past) all() (list []wire.Run) {
 	p.mu.Lock()
