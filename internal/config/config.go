@@ -250,22 +250,6 @@ type Quiet struct {
 	Reason string        // for people; may be empty
 }
 
-// Variables are those that the expressions on the raw value of s use.
-func (s *Source) Variables() (names []string) {
-	fields := s.Pick
-	if s.Split != nil {
-		fields = s.Split.Rows.Pick
-	}
-	for _, f := range fields {
-		for _, use := range f.Expr.Uses() {
-			if !slices.Contains(names, use.Name) {
-				names = append(names, use.Name)
-			}
-		}
-	}
-	return names
-}
-
 // A Field is one picked value. A pick that is a single expression has one
 // Field without a name, whose result is the value itself.
 type Field struct {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 		grammar.Section("split",
 			"make a source of each row of the answer. `pick`, `deadband`, `show` and `alert` are then of these. See "+
 				"[Many from one](#many-from-one)",
-			"split of "+where, splitKeys(&d.split)).Without(computed...).
+			"split of "+where, r.splitKeys(&d.split)).Without(computed...).
 			Also("foreach for_each rows"),
 		grammar.Section("show", "how the page presents the value", "show of "+where, showKeys(&s.Show)),
 		grammar.Func("deadband",
@@ -153,6 +154,9 @@ func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
 		if n.Get(k.Name) != nil {
 			d.Kind, d.Spec, d.unpolled = k.Name, section.Source(n), !k.Polled()
 			d.paced(n, k)
+			for key, p := range d.split.expressions() {
+				r.checkVariables(n.Get("split").Get(key), p, k)
+			}
 			for _, f := range d.Pick {
 				if at := n.Get("pick"); f.Name == "" {
 					r.checkVariables(at, f.Expr, k)
@@ -251,6 +255,29 @@ func (r *reader) variables() (all []string) {
 		all = append(all, k.Variables...)
 	}
 	return all
+}
+
+// Variables are those that the expressions on the raw value of s, and on its rows, use.
+func (s *Source) Variables() (names []string) {
+	fields, all := s.Pick, []*jq.Program(nil)
+	if s.Split != nil {
+		fields = s.Split.Rows.Pick
+		all = slices.Collect(maps.Values(s.Split.expressions()))
+	}
+	for _, f := range fields {
+		all = append(all, f.Expr)
+	}
+	for _, p := range all {
+		if p == nil {
+			continue
+		}
+		for _, use := range p.Uses() {
+			if !slices.Contains(names, use.Name) {
+				names = append(names, use.Name)
+			}
+		}
+	}
+	return names
 }
 
 // checkVariables reports those of the variables in an expression, which was read from n, that sources of the kind k do not

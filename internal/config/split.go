@@ -39,6 +39,11 @@ type Split struct {
 	Rows *Source
 }
 
+// expressions are those of s, by their keys.
+func (s *Split) expressions() map[string]*jq.Program {
+	return map[string]*jq.Program{"each": s.Each, "name": s.Name, "title": s.Title, "section": s.Section}
+}
+
 // A Row says which source a row is.
 type Row struct {
 	Name    string // as [RowName] returns it; the source is called by that of the split source, a slash, and this
@@ -188,21 +193,22 @@ func (s *RowSpec) Meaning() string {
 	return meaning
 }
 
-func splitKeys(s *Split) grammar.Keys {
+func (r *reader) splitKeys(s *Split) grammar.Keys {
+	variables := r.variables()
 	return grammar.Keys{
 		grammar.JQ("each",
 			"the rows, evaluated on the parsed value: any number of results, at most 1000, such as `.devices[]`",
-			&s.Each).Also("rows items list").Need("'.devices[]'"),
+			&s.Each, variables...).Also("rows items list").Need("'.devices[]'"),
 		grammar.JQ("name",
 			"what a row is called, evaluated on it: a text or a number that no other row has, such as `.id`. The name of "+
 				"the source is that of this one, a slash, and this in lower case, with a dash for what names do not have",
-			&s.Name).Also("id key by").Need(".id"),
+			&s.Name, variables...).Also("id key by").Need(".id"),
 		grammar.JQ("title",
 			"the title of a row's source, evaluated on the row; null: the default",
-			&s.Title).Also("label description"),
+			&s.Title, variables...).Also("label description"),
 		grammar.JQ("section",
 			"the section of a row's source, evaluated on the row; null: the default",
-			&s.Section),
+			&s.Section, variables...),
 		grammar.Period("forget",
 			"how long the source of a row stays that is not among the results any more: it is stale meanwhile",
 			&s.Forget).Also("keep retention ttl").Default("1h"),

@@ -300,6 +300,71 @@ func TestRowsOfThatMuchIsComputedComeQuietly(t *testing.T) {
 	})
 }
 
+// An alert follows the row: it begins with it, goes on while the row is missing, and ends with its source.
+func TestAlertsOfRowsThatComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yaml := strings.Replace(ofRows, "alert: {if: .temp > 90}", "alert: {if: .temp > 90, for: 15s}", 1) +
+			"  calm: {from: [boiler/*], combine: '{temp: ([.[].value.temp] | max)}', alert: {if: .temp > 90}}\nquiet: [{at: \"0 0 1 1 *\", for: 1m, of: [source/boiler/9]}]\n"
+		s := newSplitting(t, yaml)
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}]}`)
+		defer s.run()()
+		time.Sleep(time.Second)
+		is := func(when, want string) {
+			t.Helper()
+			var all []string
+			for _, a := range s.Alerts().Alerts {
+				all = append(all, a.Key+" "+a.State)
+			}
+			slices.Sort(all)
+			if got := strings.Join(all, ", "); got != want {
+				t.Errorf("%s there are the alerts %q, want %q", when, got, want)
+			}
+		}
+		is("at first", "")
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}, {"id": 9, "temp": 99}]}`)
+		time.Sleep(10 * time.Second)
+		is("with a row", "source/boiler/9 pending, source/calm firing")
+		time.Sleep(20 * time.Second)
+		is("after for", "source/boiler/9 firing, source/calm firing")
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}]}`)
+		time.Sleep(50 * time.Second)
+		is("while the row is missing", "source/boiler/9 firing, source/calm firing")
+		time.Sleep(30 * time.Second)
+		is("when its source has left", "")
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}, {"id": 9, "temp": 99}]}`)
+		time.Sleep(10 * time.Second)
+		is("when it has come again", "source/boiler/9 pending, source/calm firing")
+		var told []string
+		for _, e := range decode(t, s.do("GET", "/api/v1/events?kind=alert").Body.Bytes())["events"].([]any) {
+			told = append(told, of(e.(object), "source")+" "+of(e.(object), "text"))
+		}
+		slices.Reverse(told)
+		if got, want := strings.Join(told, ", "), "calm firing, boiler/9 firing, boiler/9 resolved, calm resolved, calm firing"; got != want {
+			t.Errorf("the events are %s, want %s", got, want)
+		}
+	})
+}
+
+// What is a row, and what it is called, may depend on how the answer came.
+func TestRowsByVariables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yaml := strings.Replace(splitYAML, "http: {upstream: u}", "http: {upstream: u, accept: [200, 503]}", 1)
+		yaml = strings.Replace(yaml, "each: '.devices[]'", "each: 'if $status == 503 then empty else .devices[] end'", 1)
+		yaml = strings.Replace(yaml, "name: .id, title: .label, section: .room", `name: '.id + $status', title: '"\($status) \($took >= 0) \($cert)"', section: '$headers | type'`, 1)
+		s := newSplitting(t, yaml)
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}]}`)
+		defer s.run()()
+		time.Sleep(time.Second)
+		s.shows("of an answer with 200", "boiler ok 1\n  boiler/201 ok 10")
+		if one := s.source("boiler/201"); of(one, "title") != "200 true null" || of(one, "section") != "object" {
+			t.Errorf("the row is %v", one)
+		}
+		s.say(503, `{}`)
+		time.Sleep(10 * time.Second)
+		s.shows("of an answer with 503", "boiler ok 0\n  boiler/201 stale 10 (not among the rows of boiler any more)")
+	})
+}
+
 // What a row may be called, and what is said of one that cannot be.
 func TestRowsThatCannotBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -101,8 +101,8 @@ func Percentage(name, doc string, to *float64) Key {
 }
 
 // JQ is a key whose value is a jq expression.
-func JQ(name, doc string, to **jq.Program) Key {
-	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.JQ(what) })
+func JQ(name, doc string, to **jq.Program, variables ...string) Key {
+	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.JQ(what, variables...) })
 }
 
 // Path is a key whose value is the path of a file, read as an absolute path.

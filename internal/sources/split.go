@@ -31,7 +31,7 @@ type row struct {
 // rowsOf returns the rows of what a poll of the split source s got, and what is wrong with some of them: one that cannot be
 // named is left out. It fails if none is left, and if two have one name: nobody knew which of them the source is.
 func (s *poller) rowsOf(ctx context.Context, answer kind.Result) (rows []row, wrong string, err error) {
-	values, err := s.Split.Each.All(ctx, answer.Value, nil, config.MaxRows)
+	values, err := s.Split.Each.All(ctx, answer.Value, answer.Variables, config.MaxRows)
 	if err != nil {
 		return nil, "", fmt.Errorf("split: each: %w", err)
 	}
@@ -46,7 +46,7 @@ func (s *poller) rowsOf(ctx context.Context, answer kind.Result) (rows []row, wr
 	at, more := 0, 0
 	for i, value := range values {
 		r := row{value: value, variables: answer.Variables}
-		if r.Row, err = s.rowOf(ctx, value); err != nil {
+		if r.Row, err = s.rowOf(ctx, value, answer.Variables); err != nil {
 			if ctx.Err() != nil {
 				return nil, "", err
 			}
@@ -104,8 +104,8 @@ func (s *poller) pointerTo(ctx context.Context, answer any, row int) string {
 }
 
 // rowOf returns which source a row is: with an error none if its name is empty, or else one without what cannot be computed.
-func (s *poller) rowOf(ctx context.Context, v any) (r config.Row, err error) {
-	said, err := s.Split.Name.Run(ctx, v)
+func (s *poller) rowOf(ctx context.Context, v any, variables map[string]any) (r config.Row, err error) {
+	said, err := s.Split.Name.RunWith(ctx, v, variables)
 	if err != nil {
 		return r, fmt.Errorf("name: %w", err)
 	}
@@ -117,18 +117,18 @@ func (s *poller) rowOf(ctx context.Context, v any) (r config.Row, err error) {
 	if r.Name = config.RowName(name); r.Name == "" {
 		return r, fmt.Errorf("name: %s has no letter from a to z and no digit", brief(strconv.AppendQuote(nil, name)))
 	}
-	title, err := s.shown(ctx, "title", s.Split.Title, v)
-	section, failed := s.shown(ctx, "section", s.Split.Section, v)
+	title, err := s.shown(ctx, "title", s.Split.Title, v, variables)
+	section, failed := s.shown(ctx, "section", s.Split.Section, v, variables)
 	r.Title, r.Section = config.RowTitle(title), config.RowSection(section)
 	return r, cmp.Or(err, failed)
 }
 
 // shown returns what a key of the split makes of a row for people, empty if the key is not there or makes no text.
-func (s *poller) shown(ctx context.Context, key string, by *jq.Program, v any) (string, error) {
+func (s *poller) shown(ctx context.Context, key string, by *jq.Program, v any, variables map[string]any) (string, error) {
 	if by == nil {
 		return "", nil
 	}
-	said, err := by.Run(ctx, v)
+	said, err := by.RunWith(ctx, v, variables)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
