@@ -280,25 +280,25 @@ type Job struct {
 	HTTP    *JobHTTP
 	Given   []string // the values of references in Exec, HTTP, Env and Stdin: secrets
 	Program
-	Stdin     string   // standard input of Exec; each {arg} stands for one argument
-	On        string   // the name of the replica that runs Exec; empty: any
-	WarnCodes []int    // exit codes of Exec that mean success with a warning
-	Results   []string // names, or patterns of [path.Match], of files that Exec leaves in the directory of a run; nil: none
-	Args      []Arg
-	Progress  *regexp.Regexp // has a group "percent" or "message"; nil: only "::progress" lines and OSC 9;4
-	Timeout   time.Duration  // time limit of one run
-	OnBusy    OnBusy
-	Queue     int       // runs that may wait with OnBusy queue, or in a Group; at least 1
-	Parallel  []string  // the arguments by whose values runs are in lines: those of different lines run side by side (parallel_by); nil: all are in one
-	Limit     Limit     // starts per period; zero: any number
-	Group     string    // jobs of the same group do not run at the same time; empty: none
-	At        *At       // when it starts by itself; nil: never
-	Confirm   string    // the question to people before a start; empty: none
-	Roles     []Role    // who may start and cancel it; nil: operators and admins
-	Then      Next      // what follows a run that succeeded
-	OnFailure Next      // what follows one that failed, timed out or was lost (then: on_failure)
-	Keep      Keep      // ended runs that are kept
-	Alert     *JobAlert // nil: none
+	Stdin      string   // standard input of Exec; each {arg} stands for one argument
+	On         string   // the name of the replica that runs Exec; empty: any
+	WarnCodes  []int    // exit codes of Exec that mean success with a warning
+	Results    []string // names, or patterns of [path.Match], of files that Exec leaves in the directory of a run; nil: none
+	Args       []Arg
+	Progress   *regexp.Regexp // has a group "percent" or "message"; nil: only "::progress" lines and OSC 9;4
+	Timeout    time.Duration  // time limit of one run
+	OnBusy     OnBusy
+	Queue      int       // runs that may wait with OnBusy queue, or in a Group; at least 1
+	ParallelBy []string  // the arguments by whose values runs are in lines: those of different lines run side by side; nil: all are in one
+	Limit      Limit     // starts per period; zero: any number
+	Group      string    // jobs of the same group do not run at the same time; empty: none
+	At         *At       // when it starts by itself; nil: never
+	Confirm    string    // the question to people before a start; empty: none
+	Roles      []Role    // who may start and cancel it; nil: operators and admins
+	Then       Next      // what follows a run that succeeded
+	OnFailure  Next      // what follows one that failed, timed out or was lost (then: on_failure)
+	Keep       Keep      // ended runs that are kept
+	Alert      *JobAlert // nil: none
 }
 
 // Program describes how the program of an exec runs.

@@ -365,7 +365,7 @@ func TestEveryKey(t *testing.T) {
 	if j.Confirm != "Really?" ||
 		!reflect.DeepEqual(j.Roles, []config.Role{config.RoleAdmin, config.RoleOperator}) || !reflect.DeepEqual(j.Then, config.Next{
 		Run: []config.NextRun{{Job: "hourly"}, {Job: "ping", Args: map[string]string{"x": "{n}"}}}, Refresh: []string{"disk", "site"},
-	}) || !reflect.DeepEqual(j.OnFailure, config.Next{Run: []config.NextRun{{Job: "plain"}}, Refresh: []string{"disk"}}) || !slices.Equal(j.Parallel, []string{"host", "n"}) {
+	}) || !reflect.DeepEqual(j.OnFailure, config.Next{Run: []config.NextRun{{Job: "plain"}}, Refresh: []string{"disk"}}) || !slices.Equal(j.ParallelBy, []string{"host", "n"}) {
 		t.Errorf("job = %#v", j)
 	}
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) // a Saturday
@@ -419,7 +419,7 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("args = %+v", j.Args[9:])
 	}
 	if p := byJob["plain"]; p.Title != "plain" || p.Timeout != 15*time.Minute || p.OnBusy != config.BusyJoin || p.Queue != 10 || p.Keep != (config.Keep{Runs: 50, For: 24 * time.Hour, Output: 10e6}) ||
-		p.Progress != nil || p.Args != nil || p.Limit != (config.Limit{}) || p.Roles != nil || !reflect.DeepEqual(p.Then, config.Next{}) || p.Parallel != nil || p.Env != nil || p.Dir != "" || p.Group != "" {
+		p.Progress != nil || p.Args != nil || p.Limit != (config.Limit{}) || p.Roles != nil || !reflect.DeepEqual(p.Then, config.Next{}) || p.ParallelBy != nil || p.Env != nil || p.Dir != "" || p.Group != "" {
 		t.Errorf("plain = %#v", p)
 	}
 }

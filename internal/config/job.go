@@ -181,7 +181,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 		grammar.Func("parallel_by",
 			"names of arguments: runs with different values of them run side by side, at most 100 of them; `on_busy` and `queue` are about those with "+
 				"equal ones",
-			namesShape, func(v *grammar.Node) { j.Parallel = readParallel(v) }).Also("parallel concurrent_by lanes").With("args"),
+			namesShape, func(v *grammar.Node) { j.ParallelBy = readParallel(v) }).Also("parallel concurrent_by lanes").With("args"),
 		grammar.Func("limit",
 			"starts per second, minute, hour or day",
 			startsShape, func(v *grammar.Node) { j.Limit = readStarts(v) }),

@@ -74,7 +74,7 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		NextAt:      j.nextAt(),
 		Queue:       []wire.Waiting{},
 		Replica:     j.s.holderName(j.Job),
-		ParallelBy:  j.Parallel,
+		ParallelBy:  j.ParallelBy,
 	}
 	if j.At != nil {
 		object.At, object.Zone = cron.Words(j.At.Cron), zoneOf(j.At)

@@ -21,11 +21,11 @@ const maxLanes = 100
 
 // laneOf is the lane of a run of a job with parallel_by: the values of those arguments. It is empty for any other job.
 func laneOf(j *config.Job, args map[string]any) string {
-	if len(j.Parallel) == 0 {
+	if len(j.ParallelBy) == 0 {
 		return ""
 	}
-	values := make([]any, len(j.Parallel))
-	for i, name := range j.Parallel {
+	values := make([]any, len(j.ParallelBy))
+	for i, name := range j.ParallelBy {
 		values[i] = args[name]
 	}
 	lane, _ := json.Marshal(values) // texts, numbers and truths encode
@@ -36,7 +36,7 @@ func laneOf(j *config.Job, args map[string]any) string {
 // parallel_by.
 func LaneText(j *config.Job, args map[string]any) string {
 	var values []string
-	for _, name := range j.Parallel {
+	for _, name := range j.ParallelBy {
 		if value := args[name]; value != nil && value != "" {
 			values = append(values, text.Cut(fmt.Sprint(value), maxLaneText))
 		}
@@ -89,7 +89,7 @@ const lanesLook = 500
 // of the job is about that, too.
 func (s *Service) failsBeside(run wire.Run) bool {
 	j := s.Job(run.Job)
-	if j == nil || len(j.Parallel) == 0 || run.Status != progress.StatusSucceeded || j.alert.Alert() == nil {
+	if j == nil || len(j.ParallelBy) == 0 || run.Status != progress.StatusSucceeded || j.alert.Alert() == nil {
 		return false // nothing fires that could stay
 	}
 	ctx, done := context.WithTimeout(context.Background(), archiveWithin)

@@ -52,7 +52,7 @@ func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started,
 	}
 	if len(own) == 0 && len(lanes) >= maxLanes {
 		return started{}, &Refusal{Code: QueueFull, After: retryFullQueue,
-			Detail: fmt.Sprintf("%d runs with other values of %s are in progress, and no more at a time", len(lanes), strings.Join(j.Parallel, ", "))}
+			Detail: fmt.Sprintf("%d runs with other values of %s are in progress, and no more at a time", len(lanes), strings.Join(j.ParallelBy, ", "))}
 	}
 	if refusal := refusalOf(j, own, queued, opts); refusal != nil {
 		return started{}, refusal
