@@ -159,7 +159,7 @@ func (r *reader) alertNotify(n *grammar.Node) (all []*Notify) {
 		switch to := grammar.Lookup(e, "receiver", r.parts.notify); {
 		case to == nil:
 		case slices.Contains(all, to):
-			e.Problem(fmt.Sprintf("notify has %s twice", grammar.Quote(to.Name)), "remove one of them")
+			e.Twice("notify", grammar.Quote(to.Name))
 		default:
 			all = append(all, to)
 		}

@@ -205,7 +205,7 @@ func readValues(n *grammar.Node) []string {
 				fmt.Sprintf("a choice in values has %d bytes", len(s)), fmt.Sprintf("write at most %d", maxArgBytes))
 		}
 		if s != "" && slices.Contains(values, s) {
-			e.Problem("values has "+grammar.Quote(s)+" twice", "remove one of them")
+			e.Twice("values", grammar.Quote(s))
 		}
 		values = append(values, s)
 	}

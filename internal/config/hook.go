@@ -207,20 +207,11 @@ func checkVerify(n *grammar.Node, v hook.Verifier, where string) {
 // checkHookArgs checks that a hook gives its job the arguments that it needs, and no others.
 func checkHookArgs(n *grammar.Node, h *Hook, where string) {
 	args := n.Get("args")
-	given := map[string]bool{}
-	var known []string
-	for _, a := range h.Job.Args {
-		known = append(known, a.Name)
-	}
 	for k := range args.Pairs() {
-		given[k.Value()] = true
-		if !slices.Contains(known, k.Value()) {
-			k.Problem(fmt.Sprintf("job %s has no argument %s", grammar.Quote(h.Job.Name), grammar.Quote(k.Value())),
-				grammar.Suggest(k.Value(), "arguments", known))
-		}
+		argOf(k, h.Job)
 	}
 	for _, a := range h.Job.Args {
-		if a.Default == nil && !given[a.Name] {
+		if a.Default == nil && args.Get(a.Name) == nil {
 			n.Get("job").Problem(fmt.Sprintf("%s would start job %s without the argument %s", where, grammar.Quote(h.Job.Name), grammar.Quote(a.Name)),
 				fmt.Sprintf("add args such as {%s: .%s}, or give the argument a default", a.Name, a.Name))
 		}

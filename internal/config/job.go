@@ -316,7 +316,7 @@ func readParallel(n *grammar.Node) (names []string) {
 		switch name := e.Line("parallel_by"); {
 		case name == "":
 		case slices.Contains(names, name):
-			e.Problem(fmt.Sprintf("parallel_by has %s twice", grammar.Quote(name)), "remove one of them")
+			e.Twice("parallel_by", grammar.Quote(name))
 		default:
 			names = append(names, name)
 		}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/grammar"
@@ -38,7 +37,7 @@ func readReasons(n *grammar.Node) (all []Reason) {
 		switch reason := Reason(e.OneOf("on", reasons)); {
 		case reason == "":
 		case slices.Contains(all, reason):
-			e.Problem(fmt.Sprintf("on has %s twice", reason), "remove one of them")
+			e.Twice("on", string(reason))
 		default:
 			all = append(all, reason)
 		}

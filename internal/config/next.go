@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -125,7 +124,7 @@ func (r *reader) readNextRuns(n *grammar.Node, j *Job, where string) (runs []Nex
 		switch {
 		case run.Job == "":
 		case slices.ContainsFunc(runs, func(other NextRun) bool { return other.Job == run.Job }):
-			draft.job.Problem(fmt.Sprintf("run has the job %s twice", grammar.Quote(run.Job)), "remove one of them")
+			draft.job.Twice("run", "the job "+grammar.Quote(run.Job))
 		default:
 			runs = append(runs, run)
 			r.nexts = append(r.nexts, draft)
@@ -175,20 +174,29 @@ func (r *reader) checkNexts(all []*Job) {
 	})
 }
 
+// argOf returns the argument of a job that k names, nil if it has no such one, which is reported.
+func argOf(k *grammar.Node, j *Job) *Arg {
+	var known []string
+	for i := range j.Args {
+		if j.Args[i].Name == k.Value() {
+			return &j.Args[i]
+		}
+		known = append(known, j.Args[i].Name)
+	}
+	k.Problem(fmt.Sprintf("job %s has no argument %s", grammar.Quote(j.Name), grammar.Quote(k.Value())),
+		grammar.Suggest(k.Value(), "arguments", known))
+	return nil
+}
+
 // check checks the arguments that a run of the job to is given.
 func (d *nextDraft) check(to *Job) {
-	own, args := map[string]*Arg{}, map[string]*Arg{}
+	own := map[string]*Arg{}
 	for i := range d.of.Args {
 		own[d.of.Args[i].Name] = &d.of.Args[i]
 	}
-	for i := range to.Args {
-		args[to.Args[i].Name] = &to.Args[i]
-	}
 	for k, v := range d.args.Pairs() {
-		a, passed := args[k.Value()], own[argAlone(v.Value())]
+		a, passed := argOf(k, to), own[argAlone(v.Value())]
 		if a == nil {
-			k.Problem(fmt.Sprintf("job %s has no argument %s", grammar.Quote(to.Name), grammar.Quote(k.Value())),
-				grammar.Suggest(k.Value(), "arguments", slices.Sorted(maps.Keys(args))))
 			continue
 		}
 		switch {

@@ -125,7 +125,7 @@ func readEmbed(n *grammar.Node) (origins []string) {
 		case wrong != "":
 			e.Problem(fmt.Sprintf("embed: %s %s", grammar.Quote(s), wrong), example)
 		case slices.Contains(origins, origin):
-			e.Problem(fmt.Sprintf("embed has %s twice", grammar.Quote(s)), "remove one of them")
+			e.Twice("embed", grammar.Quote(s))
 		default:
 			origins = append(origins, origin)
 		}

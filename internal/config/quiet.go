@@ -106,7 +106,7 @@ func (r *reader) quietOf(n *grammar.Node) (of []string) {
 		case !r.has(s):
 			e.Problem("of: unknown "+grammar.Quote(s), r.suggestKey(s))
 		case seen[s]:
-			e.Problem(fmt.Sprintf("of has %s twice", grammar.Quote(s)), "remove one of them")
+			e.Twice("of", grammar.Quote(s))
 		default:
 			of = append(of, s)
 		}

@@ -288,6 +288,11 @@ func (n *Node) Problem(what, want string) {
 	n.report(n.line, n.column, what, want)
 }
 
+// Twice reports that a list has what n is for the second time.
+func (n *Node) Twice(list, what string) {
+	n.Problem(list+" has "+what+" twice", "remove one of them")
+}
+
 // report reports at a place of n in its file, or at the row that a part of n's value comes from.
 func (n *Node) report(line, column int, what, want string) {
 	n.wrong = true

@@ -100,7 +100,7 @@ func ReadCodes(n *grammar.Node, what string) []int {
 		switch {
 		case !ok:
 		case slices.Contains(codes, code):
-			e.Problem(fmt.Sprintf("%s has %d twice", what, code), "remove one of them")
+			e.Twice(what, strconv.Itoa(code))
 		default:
 			codes = append(codes, code)
 		}
