@@ -308,14 +308,14 @@ type Program = exec.Program
 // an object of all. Its Method is POST unless set, and without a Body it sends that object, unless Method is GET or DELETE.
 type JobHTTP struct {
 	httpkind.Request
-	Accept []int // the statuses that mean success; nil: 200 to 299
-	Follow bool  // the answer's Operation-Location (or Location) is polled until the operation has ended
+	Statuses []int // that mean success; nil: 200 to 299
+	Follow   bool  // the answer's Operation-Location (or Location) is polled until the operation has ended
 }
 
 // Accepts reports whether an answer with that status means success.
 func (h *JobHTTP) Accepts(status int) bool {
-	if h.Accept != nil {
-		return slices.Contains(h.Accept, status)
+	if h.Statuses != nil {
+		return slices.Contains(h.Statuses, status)
 	}
 	return status >= 200 && status <= 299
 }

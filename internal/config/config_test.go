@@ -269,7 +269,7 @@ func TestEveryKey(t *testing.T) {
 	if got, want := requestOf(outdoor).Fixed.Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("headers of outdoor = %v, want %v", got, want)
 	}
-	if got, want := requestOf(outdoor).Accept, []int{200, 503}; !slices.Equal(got, want) {
+	if got, want := requestOf(outdoor).Statuses, []int{200, 503}; !slices.Equal(got, want) {
 		t.Errorf("outdoor accepts %v, want %v", got, want)
 	}
 	if requestOf(outdoor).Upstream != serverOf(weather) {
@@ -384,7 +384,7 @@ func TestEveryKey(t *testing.T) {
 			Upstream: serverOf(weather), Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []httpkind.Pair{{Name: "q", Value: "{name}"}, {Name: "x", Value: "1"}},
 			Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`,
 		},
-		Accept: []int{200, 409}, Follow: true,
+		Statuses: []int{200, 409}, Follow: true,
 	}); !reflect.DeepEqual(h, want) || reindex.OnBusy != config.BusyReject || !reflect.DeepEqual(reindex.Roles, []config.Role{config.RoleAdmin}) {
 		t.Errorf("reindex = %#v with\n%#v, want\n%#v", reindex, h, want)
 	}

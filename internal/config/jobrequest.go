@@ -31,7 +31,7 @@ func (r *reader) jobRequestKeys(h *JobHTTP, where string) grammar.Keys {
 		grammar.Func("body",
 			"the body as text. Without `json` and `body`, `POST`, `PUT` and `PATCH` send the arguments as a JSON object",
 			grammar.AnyText, func(v *grammar.Node) { h.Body, _ = v.Template("body", aBody) }).Without("json").Secret(),
-		httpkind.AcceptKey(&h.Accept, false),
+		httpkind.StatusesKey(&h.Statuses, false),
 		grammar.Func("follow",
 			"where a 202 answer names the operation, whose status is then requested until it has ended",
 			grammar.Words(follows), func(v *grammar.Node) { h.Follow = v.OneOf("follow", follows) != "" }),

@@ -35,7 +35,7 @@ type Answer struct {
 }
 
 // Do makes the request. Its error says that there was no answer, or not a whole one, as
-// those of [Get.Fetch] do.
+// those of [Exchange.FetchIf] do.
 func (c Call) Do(ctx context.Context) (*Answer, error) {
 	start := time.Now()
 	answer, err := c.do(ctx)

@@ -22,17 +22,17 @@ const (
 	userAgent    = "tidewire"
 )
 
-// Get fetches a value with a request.
-type Get struct {
-	Client *http.Client // only its transport is used. nil: a shared client
-	Method string       // empty: GET. The value of an answer to HEAD is null
-	URL    *url.URL     // http or https; not modified
-	Header http.Header  // sent unchanged, also after a redirect, which must stay at the same origin; not modified
-	Body   []byte       // not modified; nil: none
-	Parse  value.Format // of the answer; zero: JSON
-	Close  bool         // the connection serves no other request
-	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
-	Whole  bool         // no answer is remembered
+// An Exchange is a request of any method together with how its answer becomes a value.
+type Exchange struct {
+	Client   *http.Client // only its transport is used. nil: a shared client
+	Method   string       // empty: GET. The value of an answer to HEAD is null
+	URL      *url.URL     // http or https; not modified
+	Header   http.Header  // sent unchanged, also after a redirect, which must stay at the same origin; not modified
+	Body     []byte       // not modified; nil: none
+	Parse    value.Format // of the answer; zero: JSON
+	Close    bool         // the connection serves no other request
+	Statuses []int        // of answers that are parsed; nil: 200 to 299
+	Whole    bool         // no answer is remembered
 
 	// Variables are those that Told is called with, before an answer that is parsed is returned; nil: Told is not called.
 	Variables []string
@@ -41,7 +41,7 @@ type Get struct {
 	// Room bounds this answer together with others. Nil means that it is bounded alone.
 	Room *room
 
-	// Asked is called with the Retry-After of an answer that Accept admits although its status is not 200 to 299, if
+	// Asked is called with the Retry-After of an answer that Statuses admits although its status is not 200 to 299, if
 	// there is one. Nil means that it is ignored.
 	Asked func(time.Duration)
 
@@ -59,7 +59,7 @@ type Get struct {
 //
 // Its errors are a [*StatusError], or wrap the cause: a network error, [context.Cause] of ctx, or a body that is too
 // large or cannot be parsed.
-func (h Get) FetchIf(ctx context.Context, stored *Stored) (any, *Stored, error) {
+func (h Exchange) FetchIf(ctx context.Context, stored *Stored) (any, *Stored, error) {
 	start := time.Now()
 	v, now, err := h.fetch(ctx, stored)
 	if err == nil {
@@ -71,7 +71,7 @@ func (h Get) FetchIf(ctx context.Context, stored *Stored) (any, *Stored, error) 
 	return nil, nil, kind.Fail(ctx, start, h.method()+" "+address(h.URL, h.Secrets), Reason(err), err, h.Secrets)
 }
 
-func (h Get) method() string {
+func (h Exchange) method() string {
 	if h.Method == "" {
 		return http.MethodGet
 	}
@@ -79,10 +79,10 @@ func (h Get) method() string {
 }
 
 // remembers reports whether an answer may be remembered and asked for again by its validator.
-func (h Get) remembers() bool { return !h.Whole && h.method() == http.MethodGet && h.Body == nil }
+func (h Exchange) remembers() bool { return !h.Whole && h.method() == http.MethodGet && h.Body == nil }
 
 // request returns the request of a fetch, conditional on stored.
-func (h Get) request(ctx context.Context, stored *Stored) (*http.Request, error) {
+func (h Exchange) request(ctx context.Context, stored *Stored) (*http.Request, error) {
 	if h.URL.Scheme != "http" && h.URL.Scheme != "https" {
 		return nil, fmt.Errorf("the scheme is %q, want http or https", h.URL.Scheme)
 	}
@@ -118,7 +118,7 @@ func (h Get) request(ctx context.Context, stored *Stored) (*http.Request, error)
 
 // conditional reports whether the source's own header makes its requests conditional: then a 304
 // does not refer to an answer that is remembered here.
-func (h Get) conditional() bool {
+func (h Exchange) conditional() bool {
 	for name := range h.Header {
 		switch http.CanonicalHeaderKey(name) {
 		case "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range":
@@ -129,21 +129,21 @@ func (h Get) conditional() bool {
 }
 
 // accepts reports whether an answer of that status is parsed.
-func (h Get) accepts(status int) bool {
-	if h.Accept != nil {
-		return slices.Contains(h.Accept, status)
+func (h Exchange) accepts(status int) bool {
+	if h.Statuses != nil {
+		return slices.Contains(h.Statuses, status)
 	}
 	return status >= 200 && status <= 299
 }
 
-func (h Get) parse() value.Format {
+func (h Exchange) parse() value.Format {
 	if h.Parse.Name == "" {
 		h.Parse.Name = "json"
 	}
 	return h.Parse
 }
 
-func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err error) {
+func (h Exchange) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err error) {
 	trace := traceOf(ctx, h)
 	var began time.Time
 	if h.Variables != nil {
@@ -203,7 +203,7 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 }
 
 // explain says of an answer that cannot be parsed what it is instead, by its media type.
-func (h Get) explain(e *value.ParseError, media string) {
+func (h Exchange) explain(e *value.ParseError, media string) {
 	e.Start = h.Secrets.Text(e.Start)
 	name := h.parse().Name
 	switch {
@@ -216,14 +216,14 @@ func (h Get) explain(e *value.ParseError, media string) {
 }
 
 // tell calls Told with the variables of the answer to a request that began at began.
-func (h Get) tell(resp *http.Response, began time.Time) {
+func (h Exchange) tell(resp *http.Response, began time.Time) {
 	if h.Variables != nil {
 		h.Told(variablesOf(h.Variables, resp, time.Since(began)))
 	}
 }
 
 // do sends a request that is conditional on stored.
-func (h Get) do(req *http.Request, stored *Stored) (*http.Response, error) {
+func (h Exchange) do(req *http.Request, stored *Stored) (*http.Response, error) {
 	client := http.Client{Transport: shared.Transport}
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if stored != nil { // it names an answer of the first address

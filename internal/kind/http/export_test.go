@@ -32,7 +32,7 @@ func ForbiddenDevice(addr netip.Addr) bool { return forbidden(addr, true) }
 func ValidatorOf(h http.Header) Validator { return validatorOf(h) }
 
 // Fetch is FetchIf without an answer that is remembered.
-func (h Get) Fetch(ctx context.Context) (any, error) {
+func (h Exchange) Fetch(ctx context.Context) (any, error) {
 	v, _, err := h.FetchIf(ctx, nil)
 	return v, err
 }

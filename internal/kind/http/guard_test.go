@@ -42,7 +42,7 @@ func TestForbiddenAddressesAreNotConnectedTo(t *testing.T) {
 	for _, host := range []string{"169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]", "[fd00:ec2::254]"} {
 		client := httpkind.NewClient()
 		defer client.CloseIdleConnections()
-		h := httpkind.Get{Client: client, URL: parseURL(t, "http://"+host+"/latest/meta-data/")}
+		h := httpkind.Exchange{Client: client, URL: parseURL(t, "http://"+host+"/latest/meta-data/")}
 		wantError(t, h, "GET "+h.URL.String()+": refused to connect to "+strings.Trim(host, "[]")+": it is link-local"+
 			map[bool]string{true: "; for a device, write allow_link_local: true", false: " or serves a cloud's credentials"}[host == "[fe80::1]"])
 	}
@@ -58,7 +58,7 @@ func TestForbiddenAddressesAreNotAskedForThroughAProxy(t *testing.T) {
 	defer proxy.Close()
 	client := httpkind.NewClientWith(nil, http.ProxyURL(parseURL(t, proxy.URL)))
 	defer client.CloseIdleConnections()
-	h := httpkind.Get{Client: client, URL: parseURL(t, "http://weather.example/now")}
+	h := httpkind.Exchange{Client: client, URL: parseURL(t, "http://weather.example/now")}
 	if v, err := h.Fetch(t.Context()); v != "by proxy" || err != nil {
 		t.Errorf("Fetch through a proxy = %v, %v, want by proxy", v, err)
 	}
@@ -84,7 +84,7 @@ func TestRebindingResolver(t *testing.T) {
 	var address atomic.Pointer[netip.Addr]
 	is := func(s string) { a := netip.MustParseAddr(s); address.Store(&a) }
 	client := httpkind.NewClientWith(resolver(t, &address), func(*http.Request) (*url.URL, error) { return nil, nil })
-	h := httpkind.Get{Client: client, URL: parseURL(t, "http://plant.example:"+port+"/")}
+	h := httpkind.Exchange{Client: client, URL: parseURL(t, "http://plant.example:"+port+"/")}
 	is("127.0.0.1")
 	if v, err := h.Fetch(t.Context()); v != 1.0 || err != nil {
 		t.Fatalf("Fetch = %v, %v, want 1", v, err)

@@ -96,7 +96,7 @@ func TestTLSGarbage(t *testing.T) {
 
 func TestOnlyHTTP(t *testing.T) {
 	for _, u := range []string{"file:///etc/passwd", "ftp://example.com/x"} {
-		h := httpkind.Get{URL: parseURL(t, u)}
+		h := httpkind.Exchange{URL: parseURL(t, u)}
 		wantError(t, h, "GET "+u+fmt.Sprintf(": the scheme is %q, want http or https", h.URL.Scheme))
 	}
 	h := serve(t, "/x", func(w http.ResponseWriter, r *http.Request) {

@@ -33,7 +33,7 @@ import (
 	"github.com/tidewire/tidewire/internal/value"
 )
 
-func ExampleGet_Fetch() {
+func ExampleExchange_Fetch() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"temp": 21.5, "station": 9007199254740993}`)
@@ -41,19 +41,19 @@ func ExampleGet_Fetch() {
 	defer server.Close()
 
 	u, _ := url.Parse(server.URL)
-	v, err := httpkind.Get{URL: u}.Fetch(context.Background())
+	v, err := httpkind.Exchange{URL: u}.Fetch(context.Background())
 	fmt.Println(v, err)
 	// Output: map[station:9007199254740993 temp:21.5] <nil>
 }
 
 // serve starts a server and returns an HTTP for the path on it.
-func serve(t testing.TB, path string, handler http.HandlerFunc) httpkind.Get {
+func serve(t testing.TB, path string, handler http.HandlerFunc) httpkind.Exchange {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	client := httpkind.NewClient()
 	t.Cleanup(client.CloseIdleConnections)
-	return httpkind.Get{Client: client, URL: parseURL(t, server.URL+path)}
+	return httpkind.Exchange{Client: client, URL: parseURL(t, server.URL+path)}
 }
 
 func parseURL(t testing.TB, s string) *url.URL {
@@ -140,7 +140,7 @@ func TestBodyLimit(t *testing.T) {
 	wantError(t, h, "GET "+h.URL.String()+": the answer is larger than 4 MiB")
 }
 
-func wantError(t *testing.T, h httpkind.Get, want string) error {
+func wantError(t *testing.T, h httpkind.Exchange, want string) error {
 	t.Helper()
 	v, err := h.Fetch(t.Context())
 	if err == nil || err.Error() != want {
@@ -379,7 +379,7 @@ func TestRedirectToPlainHTTP(t *testing.T) {
 		http.Redirect(w, r, "http://"+r.Host+"/", http.StatusFound)
 	}))
 	defer server.Close()
-	h := httpkind.Get{Client: server.Client(), URL: parseURL(t, server.URL+"/")}
+	h := httpkind.Exchange{Client: server.Client(), URL: parseURL(t, server.URL+"/")}
 	wantError(t, h, "GET "+server.URL+"/: redirected from https to http")
 }
 
@@ -388,7 +388,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
-	h := httpkind.Get{URL: parseURL(t, server.URL)}
+	h := httpkind.Exchange{URL: parseURL(t, server.URL)}
 	_, err := h.Fetch(t.Context())
 	if want := ": the certificate is signed by itself, not by an authority: name it as tls.ca"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Fetch = %v, want %q in it", err, want)
@@ -425,7 +425,7 @@ func TestAnAuthorityOfTheServerIsNamed(t *testing.T) {
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw, ca.Raw}, PrivateKey: key}}}
 	server.StartTLS()
 	defer server.Close()
-	_, err := httpkind.Get{URL: parseURL(t, server.URL)}.Fetch(t.Context())
+	_, err := httpkind.Exchange{URL: parseURL(t, server.URL)}.Fetch(t.Context())
 	if want := "the certificate is signed by plant CA, which is not trusted"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Fetch = %v, want %q in it", err, want)
 	}
@@ -438,7 +438,7 @@ func TestConnectionRefused(t *testing.T) {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	h := httpkind.Get{URL: parseURL(t, "http://"+addr+"/x?key=secret")}
+	h := httpkind.Exchange{URL: parseURL(t, "http://"+addr+"/x?key=secret")}
 	err = wantError(t, h, "GET http://"+addr+"/x: connection refused")
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("error %v does not wrap ECONNREFUSED", err)
@@ -446,7 +446,7 @@ func TestConnectionRefused(t *testing.T) {
 }
 
 // raw serves each connection with f.
-func raw(t *testing.T, f func(net.Conn)) httpkind.Get {
+func raw(t *testing.T, f func(net.Conn)) httpkind.Exchange {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -465,7 +465,7 @@ func raw(t *testing.T, f func(net.Conn)) httpkind.Get {
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	client := httpkind.NewClient()
 	t.Cleanup(client.CloseIdleConnections)
-	return httpkind.Get{Client: client, URL: parseURL(t, "http://"+l.Addr().String()+"/x")}
+	return httpkind.Exchange{Client: client, URL: parseURL(t, "http://"+l.Addr().String()+"/x")}
 }
 
 func readRequest(conn net.Conn) {
@@ -497,7 +497,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := httpkind.Get{URL: parseURL(t, "http://example.com/x"), Client: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		h := httpkind.Exchange{URL: parseURL(t, "http://example.com/x"), Client: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})}}
@@ -543,7 +543,7 @@ func TestCauseIsKept(t *testing.T) {
 	why := errors.New("shutting down")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	h := httpkind.Get{URL: parseURL(t, "http://example.com/x"), Client: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	h := httpkind.Exchange{URL: parseURL(t, "http://example.com/x"), Client: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	})}}
 	if _, err := h.Fetch(ctx); !errors.Is(err, why) {
@@ -574,7 +574,7 @@ func TestErrorsNeverContainHeaderValues(t *testing.T) {
 		},
 		"query": func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "no such key "+r.FormValue("key")) },
 	}
-	check := func(name string, h httpkind.Get) {
+	check := func(name string, h httpkind.Exchange) {
 		h.Header = http.Header{"Authorization": {"Bearer " + token}, "X-Key": {key}}
 		h.Secrets = secret.New(append(secret.OfHeader(h.Header), "query-canary")...)
 		_, err := h.Fetch(t.Context())

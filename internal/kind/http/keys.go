@@ -59,7 +59,7 @@ func (d *draft) keys(r kind.Reading) grammar.Keys {
 		grammar.Func("body",
 			"the body as text. Its type is JSON unless `headers` has a `Content-Type`",
 			grammar.AnyText, func(v *grammar.Node) { d.Body, _ = v.Template("body", aBody) }).Without("json").Secret(),
-		AcceptKey(&d.Accept, true),
+		StatusesKey(&d.Statuses, true),
 		grammar.Section("pages",
 			"for an answer in pages: the value is the list of them. An expression alone is `pages.next`",
 			"pages of "+r.Where, d.pageKeys()).Short("next").Also("pagination paging"),

@@ -23,7 +23,7 @@ func answers(t *testing.T) func(ctx context.Context, n int) error {
 	}))
 	t.Cleanup(server.Close)
 	return func(ctx context.Context, n int) error {
-		_, err := httpkind.Get{URL: address(fmt.Sprintf("%s/%d", server.URL, n))}.Fetch(ctx)
+		_, err := httpkind.Exchange{URL: address(fmt.Sprintf("%s/%d", server.URL, n))}.Fetch(ctx)
 		return err
 	}
 }
@@ -84,7 +84,7 @@ func TestAnAnswerOfTooManyPartsIsRefused(t *testing.T) {
 		"members": `{"a":1` + strings.Repeat(`,"a":1`, 400_000) + "}",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
-		_, err := httpkind.Get{URL: address(server.URL)}.Fetch(t.Context())
+		_, err := httpkind.Exchange{URL: address(server.URL)}.Fetch(t.Context())
 		server.Close()
 		if err == nil || !strings.Contains(err.Error(), "too many elements and members: they would take more than 32 MiB of memory") {
 			t.Errorf("%s: %v, want them refused", name, err)
@@ -95,7 +95,7 @@ func TestAnAnswerOfTooManyPartsIsRefused(t *testing.T) {
 		fmt.Fprint(w, "["+strings.Repeat(record, 3_000_000/len(record))+"1]")
 	}))
 	defer server.Close()
-	if _, err := (httpkind.Get{URL: address(server.URL)}).Fetch(t.Context()); err != nil {
+	if _, err := (httpkind.Exchange{URL: address(server.URL)}).Fetch(t.Context()); err != nil {
 		t.Errorf("3 MB of records: %v, want them decoded", err)
 	}
 }

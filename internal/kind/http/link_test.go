@@ -42,10 +42,10 @@ func open(t testing.TB, u *httpkind.Upstream) *http.Client {
 func secretsOf(u *httpkind.Upstream) *secret.Redactor { return secret.New(u.Secrets().Said...) }
 
 // ask returns a request of u, to a path, as a source makes it.
-func ask(t testing.TB, u *httpkind.Upstream, client *http.Client, path string) httpkind.Get {
+func ask(t testing.TB, u *httpkind.Upstream, client *http.Client, path string) httpkind.Exchange {
 	t.Helper()
 	at := *u.URL.JoinPath(path)
-	return httpkind.Get{Client: client, URL: &at, Header: u.Header, Secrets: secretsOf(u), Close: !u.KeepAlive}
+	return httpkind.Exchange{Client: client, URL: &at, Header: u.Header, Secrets: secretsOf(u), Close: !u.KeepAlive}
 }
 
 // said returns the text of an error without what was asked.

@@ -25,16 +25,16 @@ type pager struct {
 func (p *pager) Fetch(ctx context.Context) (kind.Result, error) {
 	start := time.Now()
 	f := p.fetcher
-	f.get.Room = new(room)
+	f.exchange.Room = new(room)
 	if p.source.Fixed != nil {
-		f.get.URL = p.source.Fixed.URL // the last fetch has left its last page there
+		f.exchange.URL = p.source.Fixed.URL // the last fetch has left its last page there
 	}
 	result, err := p.first.Fetch(ctx)
 	if err != nil {
 		return result, err
 	}
 	pages := []any{result.Value}
-	asked := []string{f.get.URL.String()}
+	asked := []string{f.exchange.URL.String()}
 	for err == nil {
 		var next *url.URL
 		if next, err = p.next(ctx, start, asked, pages[len(pages)-1], result.Variables); err != nil || next == nil {
@@ -46,10 +46,10 @@ func (p *pager) Fetch(ctx context.Context) (kind.Result, error) {
 				break
 			}
 		}
-		f.get.URL = next
+		f.exchange.URL = next
 		asked = append(asked, next.String())
 		var v any
-		if v, _, err = f.get.FetchIf(ctx, nil); err == nil {
+		if v, _, err = f.exchange.FetchIf(ctx, nil); err == nil {
 			pages = append(pages, v)
 		}
 		result = f.got
@@ -77,11 +77,11 @@ func (p *pager) next(
 	if !ok {
 		return nil, p.fail(ctx, start, fmt.Errorf("the next page: %s gives neither an address nor null", source.Next))
 	}
-	u, err := f.get.URL.Parse(text)
+	u, err := f.exchange.URL.Parse(text)
 	switch {
 	case err != nil || len(text) > maxAddress:
 		return nil, p.fail(ctx, start, fmt.Errorf("the next page: %s gives no address", source.Next))
-	case !httpclient.SameOrigin(f.get.URL, u):
+	case !httpclient.SameOrigin(f.exchange.URL, u):
 		err := fmt.Errorf("the next page is at another origin, %s://%s: want one of its own upstream", u.Scheme, u.Host)
 		return nil, p.fail(ctx, start, err)
 	}
@@ -98,8 +98,8 @@ func (p *pager) next(
 
 // fail is the error of a fetch at its newest page.
 func (p *pager) fail(ctx context.Context, start time.Time, err error) error {
-	what := p.source.Method + " " + address(p.get.URL, p.get.Secrets)
-	return kind.Fail(ctx, start, what, err.Error(), err, p.get.Secrets)
+	what := p.source.Method + " " + address(p.exchange.URL, p.exchange.Secrets)
+	return kind.Fail(ctx, start, what, err.Error(), err, p.exchange.Secrets)
 }
 
 // A room bounds answers that are held together.

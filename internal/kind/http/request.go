@@ -16,8 +16,8 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// AcceptKey is the key of the statuses of answers that count, where redirects may be followed.
-func AcceptKey(to *[]int, followed bool) grammar.Key {
+// StatusesKey is the key accept: the statuses of answers that count, where redirects may be followed.
+func StatusesKey(to *[]int, followed bool) grammar.Key {
 	return grammar.Func("accept",
 		"the statuses of successful answers, such as `[200, 503]` for a health check; any other status is "+
 			"an error that quotes the body",
@@ -64,7 +64,7 @@ func readStatuses(n *grammar.Node, followed bool) []int {
 		case followed && 300 <= status && status < 400:
 			e.Problem(fmt.Sprintf("accept has %d, and redirects are followed", status), "remove it")
 		case slices.Contains(all, status):
-			e.Problem(fmt.Sprintf("accept has %d twice", status), "remove one of them")
+			e.Twice("accept", strconv.Itoa(status))
 		default:
 			all = append(all, status)
 		}

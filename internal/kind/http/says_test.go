@@ -22,7 +22,7 @@ func TestAnswersOfAcceptedStatusesAreParsed(t *testing.T) {
 		w.WriteHeader(status)
 		fmt.Fprint(w, `{"status": "DOWN", "db": {"up": false}}`)
 	})
-	h.Accept = []int{200, 503}
+	h.Statuses = []int{200, 503}
 	v, known, err := h.FetchIf(t.Context(), nil)
 	if fmt.Sprint(v) != "map[db:map[up:false] status:DOWN]" || err != nil {
 		t.Errorf("503 gives %v, %v, want its JSON", v, err)

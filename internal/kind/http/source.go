@@ -79,18 +79,18 @@ func (u *Upstream) MarshalText() ([]byte, error) { return []byte(u.String()), ni
 // A Source is a request to an upstream, which is polled.
 type Source struct {
 	Request
-	Fixed  *Filled     // the request if no expression is in it; nil: it is filled for each fetch
-	Accept []int       // the statuses of answers that count; nil: 200 to 299
-	Next   *jq.Program // gives the address of the next page of an answer, or null; nil: there is one page
-	Pages  int         // how many there may be
-	Given  []string    // what references gave in it: secrets
+	Fixed    *Filled     // the request if no expression is in it; nil: it is filled for each fetch
+	Statuses []int       // of answers that count; nil: 200 to 299
+	Next     *jq.Program // gives the address of the next page of an answer, or null; nil: there is one page
+	Pages    int         // how many there may be
+	Given    []string    // what references gave in it: secrets
 }
 
 // Open implements [kind.Source].
 func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
 	f := new(fetcher)
-	f.get = Get{
-		Client: ClientOf(env.Link, env.Client), Method: s.Method, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
+	f.exchange = Exchange{
+		Client: ClientOf(env.Link, env.Client), Method: s.Method, Parse: env.Parse, Statuses: s.Statuses, Secrets: env.Secrets,
 		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.got.Wait = wait },
 		Answered: func(status, size int) {
 			f.got.Status, f.got.Size = kind.Status{Code: status, Known: true}, f.got.Size+size
@@ -100,11 +100,11 @@ func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
 			slices.Contains(env.Variables, headersVariable),
 		Variables: wanted(env.Variables, s.Next),
 	}
-	if f.get.Variables != nil {
-		f.get.Told = func(all map[string]any) { f.got.Variables = all }
+	if f.exchange.Variables != nil {
+		f.exchange.Told = func(all map[string]any) { f.got.Variables = all }
 	}
 	if s.Fixed != nil {
-		f.get.URL, f.get.Header, f.get.Body = s.Fixed.URL, s.Fixed.Header, s.Fixed.Body
+		f.exchange.URL, f.exchange.Header, f.exchange.Body = s.Fixed.URL, s.Fixed.Header, s.Fixed.Body
 	}
 	var fetch kind.Fetcher = f
 	if s.Fixed == nil {
@@ -146,16 +146,16 @@ func (s *Source) Target() string { return s.Upstream.URL.Scheme + "://" + s.Upst
 
 // A fetcher makes a request conditional on the last answer that was of use.
 type fetcher struct {
-	get    Get
-	stored *Stored     // the newest answer that has a validator, and was of use
-	newest *Stored     // the same, before that is confirmed
-	got    kind.Result // what the newest answer says beside its value
+	exchange Exchange
+	stored   *Stored     // the newest answer that has a validator, and was of use
+	newest   *Stored     // the same, before that is confirmed
+	got      kind.Result // what the newest answer says beside its value
 }
 
 // Fetch implements [kind.Fetcher].
 func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	f.got = kind.Result{}
-	v, newest, err := f.get.FetchIf(ctx, f.stored)
+	v, newest, err := f.exchange.FetchIf(ctx, f.stored)
 	f.newest = newest
 	got := f.got
 	got.Value = v
@@ -173,9 +173,9 @@ func (f *fetcher) fill(ctx context.Context, s *Source, env kind.Env) error {
 		what := s.Method + " " + address(s.Upstream.URL, env.Secrets)
 		return kind.Fail(ctx, start, what, err.Error(), err, env.Secrets)
 	}
-	f.get.URL, f.get.Header, f.get.Body = filled.URL, filled.Header, filled.Body
-	f.get.Secrets = env.Secrets.With(filled.Secrets...)
-	traceResults(ctx, filled, f.get.Secrets)
+	f.exchange.URL, f.exchange.Header, f.exchange.Body = filled.URL, filled.Header, filled.Body
+	f.exchange.Secrets = env.Secrets.With(filled.Secrets...)
+	traceResults(ctx, filled, f.exchange.Secrets)
 	return nil
 }
 

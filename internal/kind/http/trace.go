@@ -37,7 +37,7 @@ type trace struct {
 }
 
 // traceOf returns what shows in the trace of ctx what h does, nil if there is none.
-func traceOf(ctx context.Context, h Get) *trace {
+func traceOf(ctx context.Context, h Exchange) *trace {
 	if t := kind.TraceOf(ctx); t != nil {
 		return &trace{to: t, own: h.Header, sent: h.Body, secrets: h.Secrets}
 	}

@@ -30,7 +30,7 @@ type Webhook struct {
 
 // Send makes one request with that body and Content-Type, unless Header has another one. A
 // status other than 200 to 299 is a [*StatusError]; so is a redirect, since none is followed.
-// Other errors wrap their cause, as those of [Get.Fetch] do. A trace of ctx gets a line about the answer.
+// Other errors wrap their cause, as those of [Exchange.FetchIf] do. A trace of ctx gets a line about the answer.
 func (h Webhook) Send(ctx context.Context, contentType string, body []byte) error {
 	start := time.Now()
 	shown := &url.URL{Scheme: h.URL.Scheme, Host: h.URL.Host}
