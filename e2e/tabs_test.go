@@ -105,7 +105,7 @@ func TestATabThatWasHiddenReportsNoLoss(t *testing.T) {
 		return false
 	})
 	eval[bool](p, `hurry(120_000) && hide(false)`)
-	p.await(`connection() === "connecting" && document.getElementById("announcer").textContent === ""`)
+	p.await(`connection() === "connecting" && document.querySelector('[data-key="source/tank"]').innerText.includes("stale")`)
 	close(seen)
 	p.await(`connection() === "live" && !band()`)
 	if got := eval[string](p, `document.getElementById("announcer").textContent`); got != "" {

@@ -60,7 +60,8 @@ const events = new Recent(part("#events"));
 const stale = { tree: true, verdict: true }; // what is to be computed in the next frame
 const changed = new Set(); // names of sources with a newer snapshot
 const states = new Map(), ofJobs = new Map(); // what each source and each job was last judged to be, by name
-let connection = { lost: null };
+const told = new Map(); // what people were last told that each source is, by name
+let connection = { lost: null, settled: false };
 let held = null; // what sources were when the page was paused, by name; null: it is not
 let known = null; // the verdict when the connection was lost
 let filter = address.shown();
@@ -103,13 +104,14 @@ function rejudge(names) {
   for (const name of names) {
     const source = plant.sources.get(name), badge = source && judge(shownAs(source)), before = states.get(name);
     if (badge?.needs || badge?.rank < 9) stale.verdict = true; // its value is in there
+    if (badge) tell(source, badge);
+    else told.delete(name);
     if (badge === before) continue;
     if (before) events.touch();
     stale.tree = stale.verdict = true;
     if (badge) states.set(name, badge);
     else states.delete(name);
     sections.touch(name);
-    if (before && badge) told(source, before, badge);
   }
 }
 
@@ -120,10 +122,13 @@ function rejudgeJob(job) {
   if (badge.needs && before && badge !== before && badge.word !== "lost") announcer.say(`${job.title || job.name}: ${badge.word}`);
 }
 
-/** Tells people of a transition. */
-function told(source, before, { state, word }) {
-  if (connection.lost !== null || (before.state === "waiting" && state === "ok")) return;
-  announcer.say(`${source.title || source.name}: ${state === "ok" ? "ok again" : word}`);
+/** Tells people of a transition. That a value has become too old by the page's clock alone can wait: news may be on its way. */
+function tell(source, badge) {
+  const before = told.get(source.name), guessed = badge.state === "stale" && source.state !== "stale";
+  if (badge === before || connection.lost !== null || (guessed && !connection.settled)) return;
+  told.set(source.name, badge);
+  if (!before || (before.state === "waiting" && badge.state === "ok")) return;
+  announcer.say(`${source.title || source.name}: ${badge.state === "ok" ? "ok again" : badge.word}`);
 }
 
 function showTree() {
