@@ -183,9 +183,13 @@ upstreams: {plc: {http: %q}}
 sources: {pump: {for: rows.csv, http: {upstream: plc, path: "/{each}"}, every: "{each.every}"}}
 `, u.URL)
 	dir := t.TempDir()
-	rows := func(text string) {
+	rows := func(text string) { // the gateway looks so often that it would see half of a file that is written in place
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, "rows.csv"), []byte(text), 0o600); err != nil {
+		draft := filepath.Join(dir, "draft")
+		if err := os.WriteFile(draft, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(draft, filepath.Join(dir, "rows.csv")); err != nil {
 			t.Fatal(err)
 		}
 	}

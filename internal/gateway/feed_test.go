@@ -44,7 +44,7 @@ jobs:
 		t.Errorf("an argument without choices is %v", got)
 	}
 	_, _, page := s.do("GET", "/jobs/reboot/run", "")
-	for _, want := range []string{`<select name="arg.id" required`, `<option selected></option><option>plc-1</option>`} {
+	for _, want := range []string{`<select name="arg.id" required`, `<option value="" selected>Choose …</option><option>plc-1</option>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the form lacks %s:\n%s", want, page)
 		}

@@ -31,8 +31,10 @@ func TestHistoryOverHTTP(t *testing.T) {
 	s := start(t, remembering(up.URL, "20ms"))
 	const path = "/api/v1/sources/tank/history"
 	s.source("tank", "ok")
+	time.Sleep(2 * time.Millisecond) // the polls of one millisecond are one point
 	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	s.source("tank", "stale")
+	time.Sleep(2 * time.Millisecond)
 	up.say(`{"level": 42.5, "pump": false, "name": "T-101"}`)
 	now := at(t, s.await("level 42.5", func(v object) bool {
 		value, _ := v["value"].(object)
@@ -48,7 +50,7 @@ func TestHistoryOverHTTP(t *testing.T) {
 		t.Errorf("t = %v, want the poll at %d in it", times, now.UnixMilli())
 	}
 	if last := len(levels) - 1; levels[0] != 41.0 || levels[last] != 42.5 || !slices.Contains(levels, nil) {
-		t.Errorf("v = %v, want 41 first, then a gap, and 42.5 last", levels)
+		t.Errorf("v = %v at %.0f, want 41 first, then a gap, and 42.5 last", levels, times)
 	}
 	if pump := s.json(200, "GET", path+"?field=pump&since="+now.Format(time.RFC3339Nano), "")["v"].([]any); pump[0] != 0.0 {
 		t.Errorf("v of pump = %v, want 0", pump)

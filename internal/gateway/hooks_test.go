@@ -100,7 +100,7 @@ func TestHooks(t *testing.T) {
 		{"when was false", "/hooks/deploy", pinged, signed(pinged, "X-GitHub-Event", "push"), 204, ""},
 		{"Slack", "/hooks/talk", command, slack(command), 200, ""},
 		{"Slack, when is false", "/hooks/talk", "text=no", slack("text=no"), 200, ""},
-		{"Slack, to check the address", "/hooks/talk", asked, slackJSON(asked), 200, `{"challenge":"3eZbrw<&"}`},
+		{"Slack, to check the address", "/hooks/talk", asked, slackJSON(asked), 200, `{"challenge":"3eZbrw\u003c\u0026"}`},
 		{"Slack, to check the address, forged", "/hooks/talk", asked, slackJSON(asked + " "), 403, "it is not signed with the secret"},
 		{"Slack, an event with a challenge", "/hooks/talk", event, slackJSON(event), 422, "this has no value"},
 		{"not Slack", "/hooks/deploy", asked, signed(asked), 422, "this has no value"},
