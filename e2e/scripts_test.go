@@ -167,7 +167,7 @@ jobs: {inspect: {title: Inspect, exec: %s, args: {id: {type: enum, title: Device
 	p.expect("status of 422")
 	const options = `[...document.querySelectorAll("dialog option")].map((n) => n.textContent).join()`
 	p.click(".head a[data-dialog]")
-	p.await(options + ` === ",a,b"`)
+	p.await(options + ` === "Choose …,a,b"`)
 	p.readable()
 	plant.say(`["b", "c"]`)
 	g.until("sources/devices", `["b","c"]`)
@@ -177,7 +177,7 @@ jobs: {inspect: {title: Inspect, exec: %s, args: {id: {type: enum, title: Device
 	p.click("dialog [data-close]")
 	p.await(`!dialog()`)
 	p.click(".head a[data-dialog]")
-	p.await(options + ` === ",b,c"`)
+	p.await(options + ` === "Choose …,b,c"`)
 	eval[bool](p, `(document.querySelector("dialog select").value = "c", true)`)
 	p.click(submitStart)
 	work := s.Begun()
