@@ -1,6 +1,7 @@
 // Signed out in place: when a session ends while a page is open, the form to sign in comes over it, also over a dialog with
 // something half written. After signing in as the same person the page goes on where it was.
 
+import { band } from "./band.js";
 import { documentOf, fragmentOf, showDialog } from "./document.js";
 import { seconds } from "./words.js";
 
@@ -12,6 +13,7 @@ let dismissed = false; // somebody wants to see what is behind
 export function signedOut(is, since, again) {
   if (!is) {
     dismissed = false;
+    band("signed-out", null);
     if (dialog?.stream) dialog.node.close(); // in another tab
   } else if (!dismissed) askToSignIn(again, since, true);
 }
@@ -26,6 +28,9 @@ export async function askToSignIn(again, since = Date.now(), stream = false) {
     fragment = fragmentOf((await documentOf(`${root}auth/login?return=${back}`)).document);
   } catch { /* it is asked for again */ }
   opening = false;
+  if (stream && document.getElementById("band")) band("signed-out", fragment ? null : { // a proxy in front has ended its session
+    state: "lost", text: `No connection since ${seconds(since)}`, more: "Reload the page to sign in again.", act: "Try now",
+  }, again);
   if (!fragment || dialog) return;
   fragment.querySelector("h1").textContent = "Signed out";
   const rest = fragment.querySelector(".rest");
