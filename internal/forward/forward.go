@@ -70,8 +70,8 @@ type Forwarder struct {
 	most    int               // states at once, since more were refused; 0: as many as the receiver says
 }
 
-// Open returns a Forwarder that publishes nothing yet. It calls changed, which does not block, when its attempts begin to fail, and when
-// they do not any more.
+// Open returns a Forwarder that publishes nothing yet. It calls changed, which does not block, when its attempts begin to fail, when
+// they fail for another reason, and when they do not fail any more.
 func Open(ctx context.Context, log *slog.Logger, changed func()) *Forwarder {
 	f := &Forwarder{log: log, told: changed, wake: make(chan struct{}, 1), waiting: map[string][]byte{}}
 	f.loop = lifecycle.Loop(ctx, f.run)
@@ -160,7 +160,7 @@ func (f *Forwarder) note(failures int, some, wasLess bool, err error) int {
 	if f.err = err; f.to.Load() == nil {
 		f.err = nil
 	}
-	changed, isLess := (f.err == nil) != (was == nil), f.most > 0
+	changed, isLess := textOf(f.err) != textOf(was), f.most > 0
 	f.mu.Unlock()
 	if changed {
 		f.told()
@@ -175,6 +175,14 @@ func (f *Forwarder) note(failures int, some, wasLess bool, err error) int {
 		return failures + 1
 	}
 	return 0
+}
+
+// textOf is the text of an error, empty for none.
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // backoff is the pause after so many failures in a row, the last of which was err.

@@ -299,3 +299,32 @@ func BenchmarkWritten(b *testing.B) {
 		f.Written("source/a", data)
 	}
 }
+
+// Whoever is told that states are not published is told of another reason, too, and once of the same.
+func TestForwardTellsWhyItFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var why atomic.Value
+		var told []string
+		var f *forward.Forwarder
+		f = forward.Open(t.Context(), slog.New(slog.DiscardHandler), func() {
+			_, err, _ := f.Status()
+			told = append(told, fmt.Sprint(err))
+		})
+		why.Store("refused")
+		f.To(&forward.Receiver{Publish: func(context.Context, []forward.State) error {
+			if text := why.Load().(string); text != "" {
+				return errors.New(text)
+			}
+			return nil
+		}})
+		f.Written("source/a", []byte("1"))
+		for _, text := range []string{"refused", "no route", ""} {
+			why.Store(text)
+			time.Sleep(10 * time.Minute)
+		}
+		f.Close(t.Context())
+		if want := []string{"refused", "no route", "<nil>"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
