@@ -35,7 +35,7 @@ func (r *Run) finish(result Result, err error) error {
 	defer cancel()
 	before := r.Snapshot()
 	r.before.Store(&before)
-	isToBegin := errors.Is(err, errStopping) && !s.queue.wasAdmitted(r)
+	isToBegin := errors.Is(err, errStopping) && !r.begun
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
 		r.enterStage("") // the last one ends, too

@@ -1,10 +1,12 @@
 package jobs_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
@@ -77,6 +79,39 @@ func TestWhatFollowsIsStartedAfterACrash(t *testing.T) {
 			t.Errorf("after restart %d the alerts are %q, want that it is told at the first", n+1, b.alerts)
 		}
 	}
+}
+
+// A lagging is a store that has not got what is written yet.
+type lagging struct{ *snapshot.Memory }
+
+// Sync implements [snapshot.Store].
+func (lagging) Sync(ctx context.Context) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// A run whose turn it is does not begin before the store has that. If the process stops meanwhile, another run takes its place.
+func TestARunThatTheStoreHasNotGotBeginsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hasBegun := false
+		b := openIn(t, lagging{snapshot.NewMemory()}, archive.NewMemoryRuns(nil), "jobs: {scan: {exec: [x]}}", func(context.Context) error {
+			hasBegun = true
+			return nil
+		})
+		run, _, err := b.Start(t.Context(), b.Job("scan"), jobs.StartOptions{Trigger: wire.TriggerHook})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if running, _ := b.Count("scan"); running != 1 {
+			t.Errorf("%d runs are admitted, want 1", running)
+		}
+		b.Stop()
+		end := run.Snapshot()
+		if hasBegun || end.Status != progress.StatusCancelled || len(end.Then) != 1 || end.Then[0].Job != "scan" {
+			t.Errorf("it worked: %t, and ended as %s with %v after it, want another run", hasBegun, end.Status, end.Then)
+		}
+	})
 }
 
 // However many values there are, no more than 100 runs of a job are side by side.

@@ -57,6 +57,7 @@ type Run struct {
 	done      chan struct{} // closed when its end is in the store
 
 	filed int64 // bytes in its files; belongs to its goroutine
+	begun bool  // it does its work, or did; belongs to its goroutine
 
 	err error // why it cannot be seen; written before visible is closed
 
@@ -242,6 +243,7 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 			return Result{}, err
 		}
 	}
+	r.begun = true
 	r.job.s.alertBegun(r.job.Name)
 	return r.work(ctx, log)
 }
