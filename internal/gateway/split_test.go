@@ -362,6 +362,11 @@ func TestRowsByVariables(t *testing.T) {
 		s.say(503, `{}`)
 		time.Sleep(10 * time.Second)
 		s.shows("of an answer with 503", "boiler ok 0\n  boiler/201 stale 10 (not among the rows of boiler any more)")
+		s.say(200, `{"devices": [{"id": 1, "temp": 10}, {"id": {}}]}`)
+		time.Sleep(10 * time.Second)
+		if got, _ := s.source("boiler")["error"].(string); !strings.HasPrefix(got, "split: row 2 (/devices/1): name: ") {
+			t.Errorf("of a row without a name is said %s", got)
+		}
 	})
 }
 

@@ -68,7 +68,7 @@ func (s *poller) rowsOf(ctx context.Context, answer kind.Result) (rows []row, wr
 	if problem == nil {
 		return rows, "", nil
 	}
-	err = fmt.Errorf("split: row %d%s: %w", at+1, s.pointerTo(ctx, answer.Value, at), problem)
+	err = fmt.Errorf("split: row %d%s: %w", at+1, s.pointerTo(ctx, answer, at), problem)
 	if more > 0 {
 		err = fmt.Errorf("%w (and %d more rows)", err, more)
 	}
@@ -79,12 +79,16 @@ func (s *poller) rowsOf(ctx context.Context, answer kind.Result) (rows []row, wr
 }
 
 // pointerTo is where a row is in the answer, in brackets; empty if the row is made of several parts of that.
-func (s *poller) pointerTo(ctx context.Context, answer any, row int) string {
-	paths, err := jq.Compile("path(" + s.Split.Each.String() + ")")
+func (s *poller) pointerTo(ctx context.Context, answer kind.Result, row int) string {
+	var variables []string
+	for _, use := range s.Split.Each.Uses() {
+		variables = append(variables, use.Name)
+	}
+	paths, err := jq.Compile("path("+s.Split.Each.String()+")", variables...)
 	if err != nil {
 		return ""
 	}
-	all, err := paths.All(ctx, answer, nil, config.MaxRows)
+	all, err := paths.All(ctx, answer.Value, answer.Variables, config.MaxRows)
 	if err != nil || row >= len(all) {
 		return ""
 	}
