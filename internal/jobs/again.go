@@ -9,8 +9,8 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// isUnattended reports whether a run of a trigger has to begin although its process has ended: nobody sees that it does not who
-// could start it again. The client of the API, a person or the timetable of a job can.
+// isUnattended reports whether a run of a trigger is to begin again if its process ends before it begins. A hook or another run is
+// not there any more to start it once more; a client of the API, a person and a timetable are.
 func isUnattended(trigger string) bool {
 	return trigger == wire.TriggerHook || trigger == wire.TriggerJob
 }

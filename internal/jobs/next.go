@@ -28,7 +28,8 @@ const (
 	nextLook = 2 * time.Minute
 	// nextRuns is how many ends of a job are looked at.
 	nextRuns = 100
-	// againRuns is the same of ends that only others may take the place of: as many as can wait in a queue.
+	// againRuns is the same for a job that no run follows: of its ends only those count whose run begins again, and these are at most as
+	// many as can wait in a queue.
 	againRuns = 1000
 )
 
