@@ -265,9 +265,6 @@ func (d *Dir) Queued() int {
 	return len(d.queue.waiting)
 }
 
-// ForgetLeftAsOf has rows be forgotten that left long before a time.
-func (d *Dir) ForgetAsOf(now time.Time) { d.leftRows.tick(now) }
-
 // WriteAgain has all states be written once more.
 func (s *Snapshots) WriteAgain() { s.writeAgain() }
 

@@ -43,7 +43,7 @@ type LeftRows struct {
 	n          int64
 	rows       map[string]*leftRow   // by the name of their source
 	splits     map[string][]*leftRow // the same by split source, in the order in which they left
-	forgetting []string              // the names of sources that are gone for good and still to be forgotten
+	forgetting []*leftRow            // those that are gone for good and still to be forgotten
 	queued     bool                  // an op is, which forgets some
 }
 
@@ -122,7 +122,7 @@ func (l *LeftRows) addLocked(row *leftRow) {
 func (l *LeftRows) goneLocked(row *leftRow) {
 	delete(l.rows, row.source)
 	if len(l.forgetting) < maxForgetting {
-		l.forgetting = append(l.forgetting, row.source)
+		l.forgetting = append(l.forgetting, row)
 	}
 }
 
@@ -131,7 +131,7 @@ func (l *LeftRows) removeLocked(source string) bool {
 	row := l.rows[source]
 	if row == nil {
 		n := len(l.forgetting)
-		l.forgetting = slices.DeleteFunc(l.forgetting, func(other string) bool { return other == source })
+		l.forgetting = slices.DeleteFunc(l.forgetting, func(other *leftRow) bool { return other.source == source })
 		return len(l.forgetting) < n
 	}
 	delete(l.rows, source)
@@ -202,14 +202,14 @@ func (l *LeftRows) take() (taken []forgotten) {
 	some := slices.Clone(l.forgetting[:n])
 	l.forgetting = slices.Delete(l.forgetting, 0, n)
 	later := 0
-	for _, source := range some {
-		id, ok := l.dir.samples.forgetLeft(source)
+	for _, row := range some {
+		id, ok := l.dir.samples.forgetLeft(row.source)
 		if !ok {
-			l.forgetting = append(l.forgetting, source)
+			l.forgetting = append(l.forgetting, row)
 			later++
 			continue
 		}
-		taken = append(taken, forgotten{source, id, l.dir.spans.forget(source)})
+		taken = append(taken, forgotten{row.source, id, l.dir.spans.forget(row.source)})
 	}
 	if l.queued = false; later < n { // otherwise tick goes on
 		l.wakeLocked()
@@ -241,7 +241,7 @@ func (f *forgotten) write(t *tx) error {
 func (l *LeftRows) again() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := slices.Collect(maps.Values(l.rows))
+	all := slices.AppendSeq(slices.Clone(l.forgetting), maps.Values(l.rows))
 	l.dir.soon(func(t *tx) error {
 		if _, err := t.exec("DELETE FROM left_row"); err != nil {
 			return err

@@ -117,6 +117,38 @@ func testLeftRows(t *testing.T, r *rand.Rand) {
 	}
 }
 
+// A name that waits to be forgotten is not lost when the table is written anew: a process that is killed then leaves it to the next
+// one.
+func TestNamesThatAreToBeForgottenOutliveTheProcess(t *testing.T) {
+	d := openQuietly(t, t.TempDir())
+	defer func() { closeDir(t, d) }()
+	d.KeepLeft(5)
+	for i := range 450 {
+		name := fmt.Sprint("pod/", i)
+		now := time.Now()
+		d.Spans().Enter(name, now.Add(-time.Minute), "ok", "")
+		d.Spans().Leave(name, now)
+		d.LeftRows().Leave("pod", name)
+	}
+	waited := false
+	for range 4 {
+		d.WriteAgain()
+		if err := d.Batch(); err != nil {
+			t.Fatal(err)
+		}
+		left := namesIn(t, d, "left_row")
+		waited = waited || len(left) > 5
+		for _, name := range namesIn(t, d, "span") {
+			if !slices.Contains(left, name) {
+				t.Fatalf("%s has a past, and nobody forgets it: %d rows are known that have left", name, len(left))
+			}
+		}
+	}
+	if !waited {
+		t.Error("no name had to wait")
+	}
+}
+
 // wantNames fails the test unless a directory has the past of these sources and of no others.
 func wantNames(t *testing.T, d *store.Dir, want []string) {
 	t.Helper()
