@@ -172,18 +172,16 @@ func (l *LeftRows) wakeLocked() {
 		return
 	}
 	l.queued = true
-	var taken []forgotten
-	isTaken := false // once: the op may run again
-	l.dir.soon(func(t *tx) error {
-		if !isTaken {
-			taken, isTaken = l.take(), true
-		}
-		for _, one := range taken {
-			if err := one.write(t); err != nil {
-				return err
+	l.dir.soonOf(func() func(*tx) error {
+		taken := l.take()
+		return func(t *tx) error {
+			for _, one := range taken {
+				if err := one.write(t); err != nil {
+					return err
+				}
 			}
+			return nil
 		}
-		return nil
 	})
 }
 

@@ -55,6 +55,17 @@ type queue struct {
 // op is dropped and counted. An op that is wrong by itself is logged and dropped alone.
 func (d *Dir) soon(run func(*tx) error) { d.queue.add(op{run: run}, false) }
 
+// soonOf is soon of an op that does what take returns when the op runs first: after a failure it runs again, and does the same.
+func (d *Dir) soonOf(take func() (write func(*tx) error)) {
+	var write func(*tx) error
+	d.soon(func(t *tx) error {
+		if write == nil {
+			write = take()
+		}
+		return write(t)
+	})
+}
+
 // now has op run at once, and returns nil when what it wrote is on disk. Others that call it meanwhile share one
 // transaction. An error that op has caused is returned, and op is dropped.
 //

@@ -317,12 +317,9 @@ func (s *Samples) wakeLocked() {
 		return
 	}
 	s.queued = true
-	var taken *taken // once: the op may run again
-	s.dir.soon(func(t *tx) error {
-		if taken == nil {
-			taken = s.take()
-		}
-		return taken.write(s, t)
+	s.dir.soonOf(func() func(*tx) error {
+		taken := s.take()
+		return func(t *tx) error { return taken.write(s, t) }
 	})
 }
 

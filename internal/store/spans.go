@@ -158,23 +158,21 @@ func (s *Spans) wakeLocked() {
 		return
 	}
 	s.queued = true
-	var taken []storedSpan
-	isTaken := false // once: the op may run again
-	s.dir.soon(func(t *tx) error {
-		if !isTaken {
-			taken, isTaken = s.take(), true
-		}
-		for _, span := range taken {
-			if err := span.write(t); err != nil {
-				return err
+	s.dir.soonOf(func() func(*tx) error {
+		taken := s.take()
+		return func(t *tx) error {
+			for _, span := range taken {
+				if err := span.write(t); err != nil {
+					return err
+				}
 			}
+			t.committed(func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.writing = nil
+			})
+			return s.note(t)
 		}
-		t.committed(func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.writing = nil
-		})
-		return s.note(t)
 	})
 }
 
