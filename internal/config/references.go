@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
 )
 
 // readReferences checks the names of the sources that other sources are computed from: it reports unknown ones and
@@ -19,13 +20,13 @@ func (r *reader) readReferences(sources []*Source, inputs map[*Source][]*grammar
 	for _, s := range sources {
 		patterns := map[string]*grammar.Node{}
 		for _, n := range inputs[s] {
-			if strings.HasSuffix(n.Value(), allRows) {
+			if strings.HasSuffix(n.Value(), kind.AllRows) {
 				patterns[n.Value()] = n
 			}
 		}
 		for _, n := range inputs[s] {
 			if split, row := r.rowIn(n.Value()); split != nil {
-				all := patterns[split.Name+allRows]
+				all := patterns[split.Name+kind.AllRows]
 				if r.checkRow(n, split, row) && all != nil && all != n {
 					n.Problem(fmt.Sprintf("from has %s twice: it is one of %s", grammar.Quote(n.Value()), all.Value()),
 						fmt.Sprintf("remove it, or %s at %s", all.Value(), all.At(n)))
@@ -47,9 +48,6 @@ func (r *reader) readReferences(sources []*Source, inputs map[*Source][]*grammar
 		n.Problem("a source cannot be made from itself: "+strings.Join(circle, " <- "), "remove one of these references")
 	})
 }
-
-// allRows ends a name that stands for all rows of a source.
-const allRows = "/*"
 
 // rowIn returns the source that a name NAME/ROW or NAME/* is a row of, or would be if that were split, and ROW. It is nil if
 // the name is another one.
@@ -73,7 +71,7 @@ func (r *reader) checkRow(n *grammar.Node, split *Source, row string) bool {
 		return true
 	case name == "":
 		n.Problem(fmt.Sprintf("no row of %s is called %s", split.Name, grammar.Quote(row)),
-			fmt.Sprintf("write %s/ROW, or %s for all of them", split.Name, split.Name+allRows))
+			fmt.Sprintf("write %s/ROW, or %s for all of them", split.Name, split.Name+kind.AllRows))
 	default:
 		n.Problem(fmt.Sprintf("no row of %s is called %s", split.Name, grammar.Quote(row)), grammar.DidYouMean(split.Name+"/"+name))
 	}

@@ -174,6 +174,9 @@ type Status struct {
 // ErrNothingYet is the error of a fetch that had nothing to get a value from yet. The source stays as it is.
 var ErrNothingYet = errors.New("there is nothing yet to get a value from")
 
+// AllRows ends a name that stands for all sources of the rows of one that is split: NAME/*.
+const AllRows = "/*"
+
 // A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime calls Fetch
 // when an input has changed.
 type Computed interface {

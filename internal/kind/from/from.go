@@ -54,9 +54,6 @@ func (s *Source) Inputs() []string {
 	return names
 }
 
-// allRows ends an element of From that stands for all rows of a source.
-const allRows = "/*"
-
 // WithRows implements [kind.Computed].
 func (s *Source) WithRows(rows func(name string) (all []string, isSplit bool)) kind.Computed {
 	var now []Input
@@ -69,7 +66,7 @@ func (s *Source) WithRows(rows func(name string) (all []string, isSplit bool)) k
 		switch {
 		case !isSplit, slices.Contains(all, name):
 			now = append(now, Input{Name: name})
-		case strings.HasSuffix(name, allRows) && len(all) > 0:
+		case strings.HasSuffix(name, kind.AllRows) && len(all) > 0:
 			for _, one := range all {
 				now = append(now, Input{Name: one})
 			}
@@ -224,7 +221,7 @@ func (in *Input) is(snapshot map[string]any) (why string, hasValue bool) {
 }
 
 // isRow reports whether an element of From is one row.
-func isRow(name string) bool { return !strings.HasSuffix(name, allRows) }
+func isRow(name string) bool { return !strings.HasSuffix(name, kind.AllRows) }
 
 // written is how From has an input, or the first of those for which it stands.
 func (in *Input) written() string {
