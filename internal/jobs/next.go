@@ -107,13 +107,11 @@ func (s *Service) listRefused(to *Job, opts StartOptions, why error) {
 		return // it is tried again after a crash, as without this
 	}
 	now, text := s.deps.Clock.Now(), "it was not started: "+to.secrets.Text(why.Error())
-	at := s.deps.Clock.People(now)
 	job.Retain(to.Keep.For)
-	job.Finish(wire.Run{ // the past finds it in the store
-		Key: to.key, ID: opts.ID, Job: to.Name, Status: progress.StatusCancelled, Trigger: opts.Trigger, By: opts.By, After: opts.After,
-		Args: shownArgs(to.Job, opts.Args), Requests: 1, Error: &text, CreatedAt: *at, UpdatedAt: *at, FinishedAt: at,
-		ExpiresAt: s.deps.Clock.People(now.Add(to.Keep.For)), Events: s.deps.RunPath(opts.ID) + "/events", Replica: s.ownName(),
-	})
+	end, people := startedAs(to, opts.ID, opts, now), s.deps.Clock.People
+	end.Status, end.Error = progress.StatusCancelled, &text
+	end.UpdatedAt, end.FinishedAt, end.ExpiresAt = end.CreatedAt, people(now), people(now.Add(to.Keep.For))
+	job.Finish(end) // the past finds it in the store
 }
 
 // isRefusal reports whether an error is a refusal for one of these reasons.

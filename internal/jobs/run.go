@@ -102,20 +102,25 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 			Now:    j.s.deps.Clock.Now,
 		}),
 		behind: tail{shown: []wire.Waiting{}},
-		more: wire.Run{
-			Key:       j.key,
-			ID:        id,
-			Job:       j.Name,
-			Trigger:   opts.Trigger,
-			By:        opts.By,
-			Requests:  1,
-			Args:      shownArgs(j.Job, opts.Args),
-			Like:      opts.Like,
-			After:     opts.After,
-			CreatedAt: *j.s.deps.Clock.People(now),
-			Events:    j.s.deps.RunPath(id) + "/events",
-			Replica:   j.s.ownName(),
-		},
+		more:   startedAs(j, id, opts, now),
+	}
+}
+
+// startedAs is what a start says of its run.
+func startedAs(j *Job, id string, opts StartOptions, now time.Time) wire.Run {
+	return wire.Run{
+		Key:       j.key,
+		ID:        id,
+		Job:       j.Name,
+		Trigger:   opts.Trigger,
+		By:        opts.By,
+		Requests:  1,
+		Args:      shownArgs(j.Job, opts.Args),
+		Like:      opts.Like,
+		After:     opts.After,
+		CreatedAt: *j.s.deps.Clock.People(now),
+		Events:    j.s.deps.RunPath(id) + "/events",
+		Replica:   j.s.ownName(),
 	}
 }
 
