@@ -30,7 +30,6 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/jq"
@@ -310,14 +309,6 @@ type JobHTTP struct {
 	httpkind.Request
 	Statuses []int // that mean success; nil: 200 to 299
 	Follow   bool  // the answer's Operation-Location (or Location) is polled until the operation has ended
-}
-
-// Accepts reports whether an answer with that status means success.
-func (h *JobHTTP) Accepts(status int) bool {
-	if h.Statuses != nil {
-		return slices.Contains(h.Statuses, status)
-	}
-	return status >= 200 && status <= 299
 }
 
 // OnBusy is what happens to a start while the job is busy.

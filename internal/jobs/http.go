@@ -49,7 +49,7 @@ func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if !j.HTTP.Accepts(answer.Code) {
+	if !httpkind.Accepts(j.HTTP.Statuses, answer.Code) {
 		r.printBody(answer)
 		return Result{}, r.refused(req.Method, req.URL, answer)
 	}

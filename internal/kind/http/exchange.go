@@ -128,10 +128,10 @@ func (h Exchange) conditional() bool {
 	return false
 }
 
-// accepts reports whether an answer of that status is parsed.
-func (h Exchange) accepts(status int) bool {
-	if h.Statuses != nil {
-		return slices.Contains(h.Statuses, status)
+// Accepts reports whether an answer with that status counts: statuses are those of the key accept; nil: 200 to 299.
+func Accepts(statuses []int, status int) bool {
+	if statuses != nil {
+		return slices.Contains(statuses, status)
 	}
 	return status >= 200 && status <= 299
 }
@@ -170,7 +170,7 @@ func (h Exchange) fetch(ctx context.Context, stored *Stored) (v any, now *Stored
 		h.tell(resp, began)
 		v, err = value.Parse(ctx, h.parse().In(stored.charset), stored.body)
 		return v, stored, err
-	case !h.accepts(resp.StatusCode):
+	case !Accepts(h.Statuses, resp.StatusCode):
 		return nil, nil, refused(resp, h.method(), h.URL, h.Secrets)
 	}
 	if resp.StatusCode > 299 && h.Asked != nil {
