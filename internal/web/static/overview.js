@@ -181,7 +181,7 @@ function showVerdict() {
 function look() {
   const was = connection.lost;
   connection = truth.look(stream.heardAt, held !== null);
-  signedOut(connection.signedOut, stream.heardAt || Date.now(), renew);
+  const since = stream.heardAt || Date.now(), formless = signedOut(connection.signedOut, since, renew);
   fill(ui.connection, connection);
   if ((was === null) !== (connection.lost === null)) {
     announcer.say(connection.lost === null ? "The server answers again" : "The connection to the server is lost: values may be old");
@@ -189,7 +189,7 @@ function look() {
     sections.touchAll();
     rejudge(plant.sources.keys());
   }
-  lost(connection.lost, connection.again, () => stream.renew());
+  lost(formless ? since : connection.lost, connection.again, () => stream.renew());
   if (held) band("paused", paused(), () => pause(false));
 }
 

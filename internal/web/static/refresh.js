@@ -81,7 +81,7 @@ export class Page {
   /** Says how the connection is. Without one, nothing on the page is known to be true. */
   #look() {
     const { state, word, lost, again, signedOut: isOut } = this.#truth.look(this.stream.heardAt, false);
-    signedOut(isOut, this.stream.heardAt || Date.now(), () => this.stream.renew());
+    const since = this.stream.heardAt || Date.now(), formless = signedOut(isOut, since, () => this.stream.renew());
     const node = document.querySelector(".connection");
     if (node && node.textContent !== word) {
       node.dataset.state = state;
@@ -89,7 +89,7 @@ export class Page {
     }
     if (this.#lost !== null && lost === null) this.renew(); // it may have missed something
     this.#lost = lost;
-    if (document.getElementById("band")) say(lost, again, () => this.stream.renew());
+    if (document.getElementById("band")) say(formless ? since : lost, again, () => this.stream.renew());
   }
 
   #take(snapshot) {

@@ -1,21 +1,24 @@
 // Signed out in place: when a session ends while a page is open, the form to sign in comes over it, also over a dialog with
 // something half written. After signing in as the same person the page goes on where it was.
 
-import { band } from "./band.js";
 import { documentOf, fragmentOf, showDialog } from "./document.js";
 import { seconds } from "./words.js";
 
 const root = document.documentElement.dataset.root;
 let dialog = null, opening = false;
+let formless = false; // there is no form to be had, such as where a proxy in front has ended its session
 let dismissed = false; // somebody wants to see what is behind
 
-/** Called again and again: whether the stream says that whoever looks is signed out, since when, and what is to go on afterwards. */
+/**
+ * Called again and again: whether the stream says that whoever looks is signed out, since when, and what is to go on afterwards.
+ * Returns whether there is no form to be had: then there is no connection, whoever looks.
+ */
 export function signedOut(is, since, again) {
   if (!is) {
-    dismissed = false;
-    band("signed-out", null);
+    dismissed = formless = false;
     if (dialog?.stream) dialog.node.close(); // in another tab
   } else if (!dismissed) askToSignIn(again, since, true);
+  return formless;
 }
 
 /** Asks who looks to sign in. `again` is called when the same person has. */
@@ -28,9 +31,7 @@ export async function askToSignIn(again, since = Date.now(), stream = false) {
     fragment = fragmentOf((await documentOf(`${root}auth/login?return=${back}`)).document);
   } catch { /* it is asked for again */ }
   opening = false;
-  if (stream && document.getElementById("band")) band("signed-out", fragment ? null : { // a proxy in front has ended its session
-    state: "lost", text: `No connection since ${seconds(since)}`, more: "Reload the page to sign in again.", act: "Try now",
-  }, again);
+  if (stream) formless = !fragment;
   if (!fragment || dialog) return;
   fragment.querySelector("h1").textContent = "Signed out";
   const rest = fragment.querySelector(".rest");
