@@ -291,83 +291,85 @@ hooks: {deploy: {job: deploy, verify: {hmac_sha256: 0123456789abcdef}, args: {re
 
 // What large and slow requests take is bounded, and keeps nobody out: those of one address give way, and are answered at once.
 func TestSlowHooks(t *testing.T) {
-	s := start(t, someHooks+"trust_forwarded: 127.0.0.1\n")
-	address := strings.TrimPrefix(s.url, "http://")
-	slow := func(from, length string) net.Conn {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, load(t, `
+jobs: {build: {exec: [echo]}}
+hooks: {deploy: {job: build, verify: {hmac_sha256: 0123456789abcdef}, when: .ref == null}}
+trust_forwarded: 127.0.0.1
+`), io.Discard, nil)
+		dial := serve(t, b.handler)
+		slow := func(from, length string) net.Conn {
+			conn := dial()
+			fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\n%s\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n1\r\nx\r\n",
+				from, length, 0)
+			return conn
 		}
-		t.Cleanup(func() { conn.Close() })
-		fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\n%s\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n1\r\nx\r\n",
-			from, length, 0)
-		return conn
-	}
-	big := strings.Repeat(" ", 70_000) + `{"ref":"refs/heads/main"}`
-	send := func(from, body string) int {
-		status, _, _ := s.do("POST", "/hooks/deploy", body, signed(body, "X-Forwarded-For", from)...)
-		return status
-	}
-	var stranger []net.Conn
-	for i := range 16 {
-		stranger = append(stranger, slow("2001:db8::"+fmt.Sprint(i), []string{"Content-Length: 100000", "Transfer-Encoding: chunked"}[i%2]))
-	}
-	for end := time.Now().Add(patience); send("2001:db8::17", big) != 503; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the 17th large one of a network gets no 503")
-		}
-	}
-	if got := send("192.0.2.1", big); got != 202 {
-		t.Errorf("a large one beside 16 slow ones of another network gets %d, want 202", got)
-	}
-	if got := send("2001:db8::18", `{"ref":"refs/heads/main"}`); got != 202 {
-		t.Errorf("a small one beside 16 slow ones gets %d, want 202", got)
-	}
-	answered := make(chan int, len(stranger))
-	for _, conn := range stranger {
-		go func() {
-			conn.SetReadDeadline(time.Now().Add(patience))
-			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
-				answered <- resp.StatusCode
+		big := strings.Repeat(" ", 70_000) + `{"ref":"refs/heads/main"}`
+		send := func(from, body string) int { // 204 if it is read
+			req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://localhost/hooks/deploy", strings.NewReader(body))
+			for _, h := range [][]string{signed(body), {"X-Forwarded-For", from}} {
+				req.Header.Set(h[0], h[1])
 			}
-		}()
-	}
-	if got := <-answered; got != 503 {
-		t.Errorf("who gives way gets %d, want 503", got)
-	}
-	time.Sleep(1100 * time.Millisecond) // those that take long give way to everybody
-	for range 16 {
-		if got := send("2001:db8::19", big); got != 202 {
-			t.Errorf("a large one beside 16 that have taken long gets %d, want 202", got)
+			conn := dial()
+			go req.Write(conn) // what is refused is not read to its end
+			resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+			return resp.StatusCode
 		}
-	}
-	// One that announces more than it may is refused before it is read.
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n", 0)
-	conn.SetReadDeadline(time.Now().Add(patience))
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || resp.StatusCode != 413 {
-		t.Errorf("9 MB get %v, %v, want 413", resp, err)
-	}
-	if err == nil {
-		io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-	}
+		var strangers []net.Conn
+		for i := range 16 {
+			strangers = append(strangers, slow("2001:db8::"+fmt.Sprint(i), []string{"Content-Length: 100000", "Transfer-Encoding: chunked"}[i%2]))
+		}
+		synctest.Wait()
+		answered := make(chan int, len(strangers))
+		for _, conn := range strangers {
+			go func() {
+				if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+					answered <- resp.StatusCode
+				}
+			}()
+		}
+		if got := send("2001:db8::17", big); got != 503 {
+			t.Errorf("the 17th large one of a network gets %d, want 503", got)
+		}
+		if got := send("2001:db8::18", `{"ref":"refs/heads/main"}`); got != 204 {
+			t.Errorf("a small one beside 16 slow ones gets %d, want 204", got)
+		}
+		if synctest.Wait(); len(answered) > 0 {
+			t.Errorf("a slow one is answered %d before another one needs its place", <-answered)
+		}
+		if got := send("192.0.2.1", big); got != 204 {
+			t.Errorf("a large one beside 16 slow ones of another network gets %d, want 204", got)
+		}
+		if synctest.Wait(); len(answered) != 1 {
+			t.Errorf("for one large request %d others give way, want 1", len(answered))
+		} else if got := <-answered; got != 503 {
+			t.Errorf("the request that gives way gets %d, want 503", got)
+		}
+		slow("2001:db8::20", "Content-Length: 100000")
+		time.Sleep(time.Second) // those that take long give way to everybody
+		for range 16 {
+			if got := send("2001:db8::19", big); got != 204 {
+				t.Errorf("a large one beside 16 that have taken long gets %d, want 204", got)
+			}
+		}
+		// One that announces more than it may is refused before it is read.
+		conn := dial()
+		fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n", 0)
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != 413 {
+			t.Errorf("9 MB get %v, %v, want 413", resp, err)
+		}
+	})
 }
 
 // A small body may take 10 s, too.
 func TestASmallHookIsBoundInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, load(t, "jobs: {build: {exec: [echo]}}\nhooks: {deploy: {job: build, verify: {hmac_sha256: 0123456789abcdef}}}"), io.Discard, nil)
-		sender, conn := net.Pipe()
-		server := &http.Server{Handler: b.handler}
-		listener := &oneConn{conn: conn, closed: make(chan struct{})}
-		go server.Serve(listener)
-		defer server.Close()
+		sender := serve(t, b.handler)()
 		begun := time.Now()
 		fmt.Fprintf(sender, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n1", 0)
 		resp, err := http.ReadResponse(bufio.NewReader(sender), nil)
@@ -381,28 +383,49 @@ func TestASmallHookIsBoundInTime(t *testing.T) {
 	})
 }
 
-// A oneConn is a listener with one connection.
-type oneConn struct {
-	conn   net.Conn
-	once   sync.Once
+// serve serves what is sent in a bubble. Each call of dial opens a connection of 127.0.0.1, which the end of the test closes.
+func serve(t *testing.T, handler http.Handler) (dial func() net.Conn) {
+	l := pipes{make(chan net.Conn), make(chan struct{})}
+	server := &http.Server{Handler: handler}
+	go server.Serve(l)
+	t.Cleanup(func() {
+		server.Close()
+		time.Sleep(time.Second) // so long the server may wait for the client to read why it closes a connection
+	})
+	return func() net.Conn {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { ours.Close() })
+		l.conns <- local{theirs}
+		return ours
+	}
+}
+
+// pipes is a listener for connections within the process.
+type pipes struct {
+	conns  chan net.Conn
 	closed chan struct{}
 }
 
-func (l *oneConn) Accept() (conn net.Conn, err error) {
-	l.once.Do(func() { conn = l.conn })
-	if conn == nil {
-		<-l.closed
+func (l pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
 		return nil, net.ErrClosed
 	}
-	return conn, nil
 }
 
-func (l *oneConn) Close() error {
+func (l pipes) Close() error {
 	close(l.closed)
 	return nil
 }
 
-func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
+func (l pipes) Addr() net.Addr { return local{}.RemoteAddr() }
+
+// A local connection has an address, which a pipe has not.
+type local struct{ net.Conn }
+
+func (local) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
 // What is sent to two replicas starts one run, wherever the job is.
 func TestReplicasShareHooks(t *testing.T) {
