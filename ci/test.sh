@@ -18,27 +18,42 @@ ci/lint.sh --here
 say tests
 CGO_ENABLED=1 go test -race -shuffle=on ./...
 
-# What follows waits more than it computes: compiling for other systems takes what is left of the processors meanwhile.
-elsewhere=$(mktemp)
-set -m # in a process group of its own, which ends with this script
-nice -n 19 ci/lint.sh --elsewhere >"$elsewhere" 2>&1 &
-compiling=$!
-set +m
-trap 'kill -- -"$compiling" 2>/dev/null; rm -f "$elsewhere"' EXIT
+# What follows waits more than it computes, so some of it runs beside the rest, in process groups that end with this script.
+kept=$(mktemp -d)
+declare -A besides=()
+trap 'for group in "${besides[@]}"; do kill -- -"$group" 2>/dev/null; done; rm -rf "$kept"' EXIT
 
+# beside NAME COMMAND... starts a command; what it prints is kept.
+beside() {
+	local name=$1
+	shift
+	set -m
+	"$@" >"$kept/$name" 2>&1 &
+	besides[$name]=$!
+	set +m
+}
+
+# finish NAME waits for the end of that command, prints what it printed, and fails if it has failed.
+finish() {
+	local failed=
+	wait "${besides[$1]}" || failed=1
+	unset "besides[$1]"
+	cat "$kept/$1"
+	[ -z "$failed" ]
+}
+
+beside lint nice -n 19 ci/lint.sh --elsewhere
+beside nats env CGO_ENABLED=1 go test -C natsstore/natsstoretest -race -shuffle=on -parallel 4 .
 say benchmarks compile and their checks pass
 (cd bench && go test ./...)
 say examples with modules of their own
 (cd examples/cron && go test ./...)
 (cd examples/cluster && go test ./...)
-say the store of several processes, on servers of NATS
-(cd natsstore/natsstoretest && CGO_ENABLED=1 go test -race -shuffle=on -parallel 4 .)
-say browser tests
-ci/e2e.sh
 say conformance with clients, servers and proxies of others
 ci/conformance.sh
+say the store of several processes, on servers of NATS
+finish nats
+say browser tests
+ci/e2e.sh
 say lint for other systems
-wait "$compiling" || {
-	cat "$elsewhere"
-	exit 1
-}
+finish lint
