@@ -107,7 +107,7 @@ func TestWithoutServer(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Errorf("Close = %v", err)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second { // the lease is longer
 		t.Errorf("Close took %v", took)
 	}
 }
