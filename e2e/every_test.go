@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -180,11 +181,12 @@ func devices(n int) string {
 }
 
 // Every page can be used by everybody: on a screen, a phone and the narrowest one, in both colour schemes, and whatever values
-// are. Colours do not depend on the width, so the dark ones are looked at on the screen alone.
+// are. Colours do not depend on the width, so the dark ones are looked at on the screen alone. With -artifacts, a picture of each is kept.
 func TestEveryPageIsAccessible(t *testing.T) {
 	s := every(t)
 	p := open(t, s.url, view{scheme: "light"})
 	p.expect("404")
+	pictures := flag.Lookup("test.artifacts").Value.String() == "true" // to look at: they take a quarter of the time
 	for name, path := range s.views(t) {
 		p.do(inScheme("light"), chromedp.EmulateViewport(1280, 900))
 		p.goTo(s.url + path)
@@ -195,7 +197,9 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			for _, wrong := range eval[[]string](p, measured) {
 				t.Errorf("%s: %s", what, wrong)
 			}
-			p.save(filepath.Join(t.ArtifactDir(), what+".png"))
+			if pictures {
+				p.save(filepath.Join(t.ArtifactDir(), what+".png"))
+			}
 		}
 		look("1280-light", p.accessible)
 		p.do(inScheme("dark"))
