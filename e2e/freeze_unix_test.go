@@ -15,6 +15,7 @@ const impatient = `
 
 // A server that stands still keeps its connections: nothing fails, and nothing arrives. The page goes by its own clock.
 func TestAServerThatStandsStillIsNoticed(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
 	g := &server{t: t, file: t.TempDir() + "/tidewire.yaml"}
 	g.write(fmt.Sprintf(`

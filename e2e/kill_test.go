@@ -59,6 +59,7 @@ func spawn(t *testing.T, file, addr string) (at string, process *os.Process, kil
 
 // The gateway that is killed cannot tell how its run ended; the next one does not know of it. The page does.
 func TestARunOfAGatewayThatWasKilledIsLost(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := scripttest.New(t)
 	g := &server{t: t, file: t.TempDir() + "/tidewire.yaml"}
 	g.write(scan(s))

@@ -9,6 +9,7 @@ import (
 )
 
 func TestThePageRecoversWhenTheServerRestarts(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
 	s := scripttest.New(t)
 	g := serve(t, tank(plant.url)+scan(s))

@@ -235,6 +235,7 @@ access:
 
 // Where the session of a proxy in front ends, the page says that, whichever way the proxy asks people to sign in again.
 func TestAProxyWhoseSessionEnds(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41.27}`)
 	s := serve(t, tank(plant.url))
 	to, err := url.Parse(s.url)
