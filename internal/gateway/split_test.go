@@ -300,6 +300,44 @@ func TestRowsOfThatMuchIsComputedComeQuietly(t *testing.T) {
 	})
 }
 
+// What is computed from rows is computed from those of one answer: here they always are 0 together.
+func TestWhatIsComputedFromRowsIsOfOneAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSplitting(t, `
+upstreams: {u: {http: "http://up"}}
+sources:
+  boiler: {http: {upstream: u}, every: 1s, jitter: 0, split: {each: '.[]', name: .id}, pick: {temp: .temp}}
+  sum: {from: [boiler/*], combine: '[.[].value.temp] | add', alert: {if: . != 0}}
+  any: {from: [boiler/*], needs: any, combine: '[.[].value.temp] | add', alert: {if: . != 0}}
+`)
+		const rows, answers = 20, 30
+		say := func(n int) {
+			var all []string
+			for i := range rows {
+				all = append(all, fmt.Sprintf(`{"id": %d, "temp": %d}`, i, n*(1-2*(i%2))))
+			}
+			s.say(200, "["+strings.Join(all, ", ")+"]")
+		}
+		say(1)
+		defer s.run()()
+		for n := range answers {
+			time.Sleep(time.Second)
+			say(n)
+		}
+		for _, name := range []string{"sum", "any"} {
+			if now := s.source(name); now["value"] != 0.0 || now["state"] != "ok" {
+				t.Errorf("%s is %v %v, want 0", name, now["state"], now["value"])
+			}
+			for _, e := range decode(t, s.do("GET", "/api/v1/events?source="+name).Body.Bytes())["events"].([]any) {
+				t.Errorf("%s was something else: %v", name, e)
+			}
+			if polls := decode(t, s.do("GET", "/api/v1/sources/"+name+"/polls").Body.Bytes())["polls"].([]any); len(polls) > answers+1 {
+				t.Errorf("%s was computed %d times, want once for each of %d answers", name, len(polls), answers)
+			}
+		}
+	})
+}
+
 // An alert follows the row: it begins with it, goes on while the row is missing, and ends with its source.
 func TestAlertsOfRowsThatComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

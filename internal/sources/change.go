@@ -105,12 +105,12 @@ func (c *change) Apply() {
 	}
 	inputs := make(map[string]*poller, len(c.Next))
 	for _, s := range c.Next {
-		inputs[s.Name], s.uses = s, nil
+		inputs[s.Name], s.uses, s.splits = s, nil, nil
 	}
 	for _, s := range c.Next {
 		s.join(inputs)
 		for _, name := range s.from {
-			s.uses = append(s.uses, inputs[name])
+			s.use(inputs[name])
 		}
 	}
 	for _, s := range c.Fresh {
@@ -122,6 +122,7 @@ func (c *change) Apply() {
 		s.begin(before)
 	}
 	for _, s := range c.Next {
+		s.settle()
 		if s.published.Waiting == wire.WaitingRateLimit && !svc.deps.Scheduler.Running(s.key) {
 			s.publishNext(svc.deps.Scheduler) // removed sources are no longer ahead of it
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -47,12 +48,63 @@ func (svc *Service) scheduleChanged(_ context.Context, internal *smartpoll.Inter
 		}
 	}
 	for p := range svc.changed {
-		if !p.removed && p.claim != nil && !p.isComputed() {
-			internal.Schedule(p.key, 0)
+		if !p.removed && p.claim != nil {
+			if p.isHeld(internal) {
+				continue
+			}
+			if !p.isComputed() {
+				p.takeInputs()
+				internal.Schedule(p.key, 0)
+			}
 		}
+		delete(svc.changed, p)
 	}
-	clear(svc.changed)
 	return nil
+}
+
+// use adds an input to those of s, which is computed.
+func (s *poller) use(input *poller) {
+	s.uses = append(s.uses, input)
+	if of := input.origin(); of.Split != nil && !slices.Contains(s.splits, of) {
+		s.splits = append(s.splits, of)
+	}
+}
+
+// holdAtMost is how long a source is not computed because rows among its inputs are still being told: it takes longer if the
+// machine is too slow for them, or while a row is taken over.
+const holdAtMost = time.Second
+
+// isHeld reports whether s, which is computed, has to wait until all rows of an answer have taken what they were told: made of
+// some that have and others that have not, it would be what it never was.
+func (s *poller) isHeld(internal *smartpoll.Internal) bool {
+	if !slices.ContainsFunc(s.splits, (*poller).isTelling) {
+		s.heldSince = time.Time{}
+		return false
+	}
+	now := s.svc.deps.Clock.Now()
+	if s.heldSince.IsZero() {
+		s.heldSince = now
+	}
+	left := holdAtMost - now.Sub(s.heldSince)
+	if left <= 0 {
+		s.heldSince = time.Time{}
+		return false
+	}
+	internal.ScheduleSooner(changedKey{}, left)
+	return true
+}
+
+// takeInputs has s computed from what its inputs are now if rows are among them: some of the next answer may come meanwhile.
+func (s *poller) takeInputs() {
+	if len(s.splits) == 0 {
+		return
+	}
+	taken := make(map[string][]byte, len(s.inputs))
+	for name, topic := range s.inputs {
+		latest, _ := s.svc.deps.Store.Latest(topic)
+		taken[name] = latest.Data
+	}
+	s.taken.Store(&taken)
 }
 
 // isComputed reports whether s was scheduled before with its inputs as they are now: a topic may tell

@@ -241,6 +241,7 @@ func (svc *Service) checkClaims(internal *smartpoll.Internal) {
 			internal.Cancel(s.key) // another process may poll it by now
 			internal.Schedule(s.key, -1)
 			internal.Schedule(staleKey(s.key), -1)
+			s.setTelling(false)
 			s.alert.Lost()
 			s.followOwner()
 			lost++

@@ -52,6 +52,10 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	}()
 	ctx, done := value.WithAdmission(ctx)
 	defer done()
+	s.now = nil
+	if taken := s.taken.Swap(nil); taken != nil {
+		s.now = *taken
+	}
 	if s.subscription != nil {
 		s.subscription.Start(context.Background()) // until its end: it outlives this poll
 	}
@@ -159,6 +163,7 @@ func pick(ctx context.Context, fields []config.Field, got kind.Result) (any, err
 // stale, and the scheduler has already set the time of the next attempt by the backoff or the
 // upstream's Retry-After.
 func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
+	defer s.endPoll(internal)
 	if s.claim == nil { // it was lost during the poll
 		internal.Schedule(s.key, -1)
 		return nil

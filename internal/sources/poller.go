@@ -50,6 +50,9 @@ type poller struct {
 	answerUntil atomic.Pointer[time.Time] // until then answers are kept; nil: they are not
 	answer      atomic.Pointer[string]    // the newest one; nil: none was kept
 
+	taken atomic.Pointer[map[string][]byte] // the snapshots of its inputs at one moment, for the next poll; nil: the newest ones
+	now   map[string][]byte                 // those that the poll in progress has taken; used by that alone
+
 	topic  *sse.Topic
 	limit  *smartpoll.Group      // of its upstream; nil: there is none
 	inputs map[string]*sse.Topic // the topics of its inputs, by name
@@ -59,10 +62,15 @@ type poller struct {
 	parent    *poller            // the source of which it is a child; nil: none
 	missing   time.Time          // of a child: since when its parent has no row for it; zero: it has, or nobody has looked yet
 	children  map[string]*poller // of a source that is split, by row
+	telling   bool               // of a child: it was told its row, and has not taken that yet
+	tellings  int                // of a source that is split: how many children are
+	settled   chan struct{}      // closed when s.isTelling is over, see [poller.settling]; nil: nobody waits
 	untaken   map[string]row     // of its last poll: those that no child was told yet
 	renamed   bool               // its children may have names that no row has any more
 	left      snapshot.Entry     // what the owner before has left; without data: nothing
 	uses      []*poller          // its inputs
+	splits    []*poller          // the sources that are split of which these, or their rows, are among its inputs
+	heldSince time.Time          // since when it is not computed as rows of these are being told; zero: it is
 	unfollow  []func()           // each ends the wakes by one input
 	endFollow func()             // ends the wakes by its owner; nil: there are none
 	removed   bool               // its tasks are gone; set within Service.mu, for inputChanged
@@ -151,6 +159,9 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 
 // input returns the newest snapshot of an input.
 func (s *poller) input(name string) []byte {
+	if data, ok := s.now[name]; ok {
+		return data
+	}
 	latest, _ := s.svc.deps.Store.Latest(s.inputs[name])
 	return latest.Data
 }
@@ -189,6 +200,7 @@ func (s *poller) addTasks() {
 // removeTasks ends the polling of s, also a poll in progress.
 func (s *poller) removeTasks() {
 	s.svc.forgetChanged(s)
+	s.settle()
 	if s.subscription != nil {
 		s.subscription.End()
 	}

@@ -167,7 +167,7 @@ func brief(data []byte) string {
 // join makes s, which is new at work, what it is among the sources of a split, within a hook: all of these come after it.
 func (s *poller) join(sources map[string]*poller) {
 	if s.Split != nil {
-		s.children = map[string]*poller{}
+		s.children, s.tellings = map[string]*poller{}, 0
 	}
 	if s.SplitFrom == "" {
 		return
@@ -175,6 +175,9 @@ func (s *poller) join(sources map[string]*poller) {
 	if s.parent = sources[s.SplitFrom]; s.parent != nil {
 		s.uses = []*poller{s.parent} // which is watched if s is
 		s.parent.children[s.RowOf()] = s
+		if s.telling {
+			s.parent.tellings++
+		}
 	}
 }
 
@@ -190,6 +193,53 @@ func (s *poller) origin() *poller {
 func (s *poller) tellRow(internal *smartpoll.Internal, message kind.FetchFunc) {
 	s.subscription.Tell(message)
 	internal.Schedule(s.key, 0)
+	s.setTelling(true)
+}
+
+// endPoll is the end of a hook of a poll of s: a child has taken its row then, unless it was told another one meanwhile.
+func (s *poller) endPoll(internal *smartpoll.Internal) {
+	if s.telling && internal.Next(s.key).IsZero() {
+		s.setTelling(false)
+	}
+	s.settle()
+}
+
+func (s *poller) setTelling(on bool) {
+	if s.telling == on || s.parent == nil {
+		return
+	}
+	if s.telling = on; on {
+		s.parent.tellings++
+		return
+	}
+	s.parent.tellings--
+	s.parent.settle()
+}
+
+// isTelling reports whether some rows of the newest answer of s, which is split, have not been taken yet.
+func (s *poller) isTelling() bool { return s.tellings > 0 || len(s.untaken) > 0 }
+
+// settle tells those who wait for it if all rows of the newest answer of s have been taken, or s is over.
+func (s *poller) settle() {
+	if s.Split == nil || s.isTelling() && !s.removed {
+		return
+	}
+	if s.settled != nil {
+		close(s.settled)
+		s.settled = nil
+	}
+	s.svc.deps.Scheduler.Schedule(changedKey{}, 0) // some may be held
+}
+
+// settling is closed when all rows of the newest answer of s have been taken, or s is over; nil: that is so already.
+func (s *poller) settling() <-chan struct{} {
+	if !s.isTelling() || s.removed {
+		return nil
+	}
+	if s.settled == nil {
+		s.settled = make(chan struct{})
+	}
+	return s.settled
 }
 
 // takeRow has s, a child that this process begins to own, begin with the row that was found before it was there, if any.
@@ -201,6 +251,7 @@ func (s *poller) takeRow() {
 	}
 	if r, ok := s.parent.untaken[s.RowOf()]; ok {
 		s.subscription.Tell(r.message())
+		s.setTelling(true)
 		delete(s.parent.untaken, s.RowOf())
 	}
 }

@@ -72,6 +72,8 @@ func (s *poller) begin(before *poller) {
 	case before == nil && s.waiting == wire.WaitingRateLimit && s.svc.deps.Clock.Now().Before(s.notBefore):
 		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.deps.Clock.Now()))
 		snap.NextAt, snap.Waiting = s.next(scheduler)
+	case len(s.splits) > 0:
+		s.svc.inputChanged(s) // when all rows have begun
 	default:
 		scheduler.Schedule(s.key, 0)
 		if next, waiting := s.next(scheduler); waiting != "" {
