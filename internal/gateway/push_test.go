@@ -2,8 +2,12 @@ package gateway_test
 
 import (
 	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +124,63 @@ func TestWhoMaySendAValue(t *testing.T) {
 	if status, _, body := s.do("POST", "/auth/token", `{"token":"sensor-secret"}`); status != 401 {
 		t.Errorf("a token without a role signs in with %d %s, want 401", status, body)
 	}
+}
+
+// A value of a source that is split is one of its rows: an answer of 204 says that these have it, and the directory too.
+func TestAValueOfManyRows(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, withDir(dir)+`
+sources:
+  door: {push: {limit: 1000/s}, split: {each: '.[]', name: .id}, pick: .v}
+`)
+	for n := range 10 {
+		rows := 30 * (1 + n%2) // every other time half of them are new, or missing
+		var all []string
+		for i := range rows {
+			all = append(all, fmt.Sprintf(`{"id": %d, "v": %d}`, i, n))
+		}
+		if status, _, body := s.do("POST", "/api/v1/sources/door", "["+strings.Join(all, ", ")+"]"); status != 204 {
+			t.Fatalf("a value is answered with %d %s", status, body)
+		}
+		stored := storedValues(t, dir)
+		for i := range rows {
+			name := fmt.Sprint("door/", i)
+			if now := s.json(200, "GET", "/api/v1/sources/"+url.PathEscape(name), ""); now["value"] != float64(n) {
+				t.Fatalf("after value %d %s is %v", n, name, now["value"])
+			}
+			if got := stored[name]; got != float64(n) {
+				t.Fatalf("after value %d the directory has %v of %s", n, got, name)
+			}
+		}
+	}
+	s.stop()
+}
+
+// storedValues are the values of all sources that a directory has, by their names.
+func storedValues(t *testing.T, dir string) map[string]any {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "tidewire.db")+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT data FROM snapshot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	values := map[string]any{}
+	for rows.Next() {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			t.Fatal(err)
+		}
+		var one object
+		if json.Unmarshal(data, &one) == nil {
+			values[fmt.Sprint(one["name"])] = one["value"]
+		}
+	}
+	return values
 }
 
 // Values come from everywhere while people look.

@@ -144,21 +144,32 @@ func (s *Store) heardOf(e snapshot.Entry) {
 	}
 }
 
-// Stored waits until what this process has written last of a topic is in the store, and survives the process if the store does.
-// The error is [snapshot.ErrLost] if it may never be, as this process has no claim on the topic any more, or ctx's. It needs a
+// Stored waits until what this process has written last of some topics is in the store, and survives the process if the store does.
+// The error is [snapshot.ErrLost] if it may never be, as this process has no claim on one of them any more, or ctx's. It needs a
 // follower of ForHub.
-func (s *Store) Stored(ctx context.Context, topic string) error {
+func (s *Store) Stored(ctx context.Context, topics ...string) error {
+	for _, topic := range topics {
+		if err := s.heardOfLast(ctx, topic); err != nil {
+			return err
+		}
+	}
+	return s.inner.Sync(ctx)
+}
+
+// heardOfLast waits until a follower has heard of what this process has written last of a topic.
+func (s *Store) heardOfLast(ctx context.Context, topic string) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	c := s.claims[topic]
 	if c == nil {
-		s.mu.Unlock()
 		return snapshot.ErrLost
 	}
-	n := c.n
-	for c.told < n {
+	for n := c.n; c.told < n; {
 		if s.claims[topic] != c || c.isLost() {
-			s.mu.Unlock()
 			return snapshot.ErrLost
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if s.news == nil {
 			s.news = make(chan struct{})
@@ -169,12 +180,10 @@ func (s *Store) Stored(ctx context.Context, topic string) error {
 		case <-news:
 		case <-c.Lost():
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 		s.mu.Lock()
 	}
-	s.mu.Unlock()
-	return s.inner.Sync(ctx)
+	return nil
 }
 
 // endsLocked takes note that the store has the end.

@@ -27,8 +27,8 @@ type UnusableError struct{ Why string }
 
 func (e *UnusableError) Error() string { return e.Why }
 
-// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published and stored: counts
-// is true then. It is false if the value is to count later, as at_most of the source says, or when the store has it, which takes longer
+// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published and stored, and those of
+// its rows if the source is split: counts is true then. It is false if the value is to count later, as at_most of the source says, or when the store has it, which takes longer
 // than usual.
 //
 // The error is [ErrNoSource], [ErrNotPushed], [ErrElsewhere], a [*kind.TooOftenError], an [*UnusableError], the cause of ctx, or
@@ -53,7 +53,7 @@ func (svc *Service) Push(ctx context.Context, name string, m kind.Message) (coun
 			if err != nil {
 				return false, &UnusableError{err.Error()}
 			}
-			if err = svc.stored(ctx, s.key); errors.Is(err, snapshot.ErrLost) {
+			if err = svc.stored(ctx, s); errors.Is(err, snapshot.ErrLost) {
 				continue // whoever has the source now has not got it
 			}
 			return err == nil, nil
@@ -68,11 +68,46 @@ func (svc *Service) Push(ctx context.Context, name string, m kind.Message) (coun
 	}
 }
 
-// stored waits until the store has what was published of a source, for a moment: who has sent it does not send it again.
-func (svc *Service) stored(ctx context.Context, key string) error {
+// stored waits until the store has what was published of s and of its rows, for a moment: who has sent it does not send it again.
+func (svc *Service) stored(ctx context.Context, s *poller) error {
 	ctx, done := context.WithTimeout(ctx, pushWithin)
 	defer done()
-	return svc.deps.Store.Stored(ctx, key)
+	keys, err := s.settledKeys(ctx)
+	if err == nil {
+		err = svc.deps.Store.Stored(ctx, keys...)
+	}
+	if errors.Is(err, snapshot.ErrLost) && s.owned.Load() && svc.find(s.Name) == s {
+		return errRowLeft
+	}
+	return err
+}
+
+// errRowLeft is why nobody waits for a row to be stored.
+var errRowLeft = errors.New("a row has left meanwhile")
+
+// settledKeys waits until the rows of s, if it is split, have taken what they were told, and returns the keys of s and of these.
+func (s *poller) settledKeys(ctx context.Context) (keys []string, err error) {
+	keys = []string{s.key}
+	for s.Split != nil {
+		var settling <-chan struct{}
+		err := s.svc.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+			if settling = s.settling(); settling == nil {
+				for _, child := range s.children {
+					keys = append(keys, child.key)
+				}
+			}
+			return nil
+		})
+		if err != nil || settling == nil {
+			return keys, err
+		}
+		select {
+		case <-settling:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return keys, nil
 }
 
 // receive is the hook of Push. s may be nil.
