@@ -180,7 +180,7 @@ func (m *JobMonitor) End() {
 	}
 	m.service.mu.Lock()
 	defer m.service.mu.Unlock()
-	m.service.endLocked(m.entry, m)
+	m.service.endLocked(m.entry, m, removed)
 }
 
 // Alert is the state of the alert now, nil if it is clear. It must not be modified.

@@ -177,7 +177,7 @@ func (s *Service) forgetLocked(key string) {
 	r, _ := s.takeLeftLocked(e)
 	e.subject.Title, e.subject.Section, e.subject.Upstream = r.Title, r.Section, r.Upstream
 	s.resumeLocked(e, r, statusOf(r.Alert))
-	s.endLocked(e, nil)
+	s.endLocked(e, nil, removed)
 }
 
 // nameOf is the name of a source or a job.
@@ -349,14 +349,14 @@ func (r *receiver) batchLocked(n keptNotice, now time.Time) *batch {
 	return b
 }
 
-// endLocked ends an alert that is not configured any more, unless owner does not define it any more.
-func (s *Service) endLocked(e *entry, owner any) {
+// endLocked ends an alert for good, unless owner does not define it any more.
+func (s *Service) endLocked(e *entry, owner any, why string) {
 	if e == nil || owner != nil && e.owner != owner {
 		return
 	}
 	e.owner, e.changed, e.notify = nil, nil, nil
 	s.joinLocked(e, "")
-	e.reading.Error = new(removed)
+	e.reading.Error = &why
 	s.setStatusLocked(e, nil)
 }
 

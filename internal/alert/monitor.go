@@ -241,7 +241,7 @@ func (m *Monitor) Elapse(r Reading) {
 // alert that is pending by another condition is clear. Without m, before ends.
 func (m *Monitor) TakeOver(before *Monitor) {
 	if m == nil {
-		before.End()
+		before.End("")
 		return
 	}
 	m.service.mu.Lock()
@@ -292,15 +292,15 @@ func (m *Monitor) Resume() {
 // removed is why an alert is over that is not configured any more.
 const removed = "the alert is not configured any more"
 
-// End ends the alert, whose source is not configured any more, or has no alert any more. A receiver that knows that it
-// fires is told that it is over.
-func (m *Monitor) End() {
+// End ends the alert, whose source is gone, or has no alert any more; why says why, and is empty if that is so by the configuration.
+// A receiver that knows that it fires is told that it is over.
+func (m *Monitor) End(why string) {
 	if m == nil {
 		return
 	}
 	m.service.mu.Lock()
 	defer m.service.mu.Unlock()
-	m.service.endLocked(m.entry, m)
+	m.service.endLocked(m.entry, m, cmp.Or(why, removed))
 }
 
 // Same reports whether two states of alerts say the same.

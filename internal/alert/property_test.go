@@ -313,7 +313,7 @@ func (w *world) reload(key string, to *config.Alert) {
 			delete(w.alerts, key)
 			delete(w.monitors, key)
 		})
-		before.End()
+		before.End("")
 	} else {
 		w.addTask(key)
 		next := w.service.Monitor(subjects[key], to, nil)

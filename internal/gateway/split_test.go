@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -26,6 +27,7 @@ type boilers struct {
 	body   string
 	status int
 	asked  int
+	told   []object // of alerts
 }
 
 func (b *boilers) say(status int, body string) {
@@ -37,6 +39,14 @@ func (b *boilers) say(status int, body string) {
 func (b *boilers) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if r.Method == http.MethodPost {
+		var message object
+		if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
+			return nil, err
+		}
+		b.told = append(b.told, message)
+		return answerOf(r, ""), nil
+	}
 	b.asked++
 	answer := answerOf(r, b.body)
 	answer.StatusCode = b.status
@@ -341,8 +351,8 @@ sources:
 // An alert follows the row: it begins with it, goes on while the row is missing, and ends with its source.
 func TestAlertsOfRowsThatComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		yaml := strings.Replace(ofRows, "alert: {if: .temp > 90}", "alert: {if: .temp > 90, for: 15s}", 1) +
-			"  calm: {from: [boiler/*], combine: '{temp: ([.[].value.temp] | max)}', alert: {if: .temp > 90}}\nquiet: [{at: \"0 0 1 1 *\", for: 1m, of: [source/boiler/9]}]\n"
+		yaml := strings.Replace(ofRows, "alert: {if: .temp > 90}", "alert: {if: .temp > 90, for: 15s, notify: ops}", 1) +
+			"  calm: {from: [boiler/*], combine: '{temp: ([.[].value.temp] | max)}', alert: {if: .temp > 90}}\nquiet: [{at: \"0 0 1 1 *\", for: 1m, of: [source/boiler/9]}]\nnotify: {ops: {http: \"http://up/hook\"}}\n"
 		s := newSplitting(t, yaml)
 		s.say(200, `{"devices": [{"id": 1, "temp": 10}]}`)
 		defer s.run()()
@@ -369,6 +379,16 @@ func TestAlertsOfRowsThatComeAndGo(t *testing.T) {
 		is("while the row is missing", "source/boiler/9 firing, source/calm firing")
 		time.Sleep(30 * time.Second)
 		is("when its source has left", "")
+		s.boilers.mu.Lock()
+		var messages []string
+		for _, m := range s.told {
+			about := m["alerts"].([]any)[0].(object)
+			messages = append(messages, fmt.Sprint(of(about, "source"), " ", m["state"], " ", about["error"]))
+		}
+		s.boilers.mu.Unlock()
+		if got, want := strings.Join(messages, ", "), "boiler/9 firing <nil>, boiler/9 resolved not among the rows of boiler any more"; got != want {
+			t.Errorf("the messages are %s, want %s", got, want)
+		}
 		s.say(200, `{"devices": [{"id": 1, "temp": 10}, {"id": 9, "temp": 99}]}`)
 		time.Sleep(10 * time.Second)
 		is("when it has come again", "source/boiler/9 pending, source/calm firing")
@@ -655,6 +675,40 @@ func TestRowsThatHaveLeftAreKnown(t *testing.T) {
 		if got, want := left(), []string{"boiler/1 of boiler", "boiler/2 of boiler", "boiler/3 of boiler"}; !slices.Equal(got, want) {
 			t.Errorf("when the source is not split %q have left, want %q", got, want)
 		}
+	})
+}
+
+// How long a row has been missing counts from when it was found missing, also by the process before, and whatever it was until then.
+func TestARowThatIsMissingStaysForItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yaml := withDir(t.TempDir()) + splitYAML
+		s := newSplitting(t, yaml)
+		s.say(200, `{"devices": [{"id": 1, "temp": 20}, {"id": 2, "temp": 30}]}`)
+		stop := s.run()
+		time.Sleep(time.Second)
+		s.say(503, "closed")
+		time.Sleep(10 * time.Minute)
+		const one = `{"devices": [{"id": 1, "temp": 20}]}`
+		s.say(200, one)
+		time.Sleep(10 * time.Second)
+		missing := s.source("boiler/2")["missing_since"]
+		if missing == nil || s.source("boiler/1")["missing_since"] != nil {
+			t.Errorf("boiler/2 is missing since %v, boiler/1 since %v", missing, s.source("boiler/1")["missing_since"])
+		}
+		stop()
+		s.End()
+
+		s = newSplitting(t, yaml)
+		s.say(200, one)
+		stop = s.run()
+		time.Sleep(40 * time.Second)
+		if now := s.source("boiler/2"); now["missing_since"] != missing || now["state"] != "stale" {
+			t.Errorf("within a minute boiler/2 is %v, want it missing since %v", now, missing)
+		}
+		time.Sleep(20 * time.Second)
+		s.shows("after a minute", "boiler ok 1\n  boiler/1 ok 20")
+		stop()
+		s.End()
 	})
 }
 

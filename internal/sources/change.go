@@ -83,7 +83,7 @@ func (c *change) Apply() {
 	for _, s := range c.Gone {
 		s.removeTasks()
 		if s.claim != nil { // otherwise it is up to the owner
-			s.alert.End()
+			s.alert.End(s.leftBecause())
 		}
 		svc.forgetMeaning(s.Name)
 		svc.deps.Samples.Leave(s.Name)

@@ -282,9 +282,14 @@ func (s *poller) readOwner() {
 func (s *poller) renewAt(at *time.Time) {
 	s.renewed, s.oldestInput = time.Time{}, ""
 	if at != nil {
-		now := s.svc.deps.Clock.Now()
-		s.renewed = now.Add(-max(0, s.svc.deps.Clock.People(now).Sub(*at)))
+		s.renewed = s.monotonic(*at)
 	}
+}
+
+// monotonic returns the reading of the monotonic clock at a time that people are shown, now if that is in the future.
+func (s *poller) monotonic(at time.Time) time.Time {
+	now := s.svc.deps.Clock.Now()
+	return now.Add(-max(0, s.svc.deps.Clock.People(now).Sub(at)))
 }
 
 // resume returns the snapshot with which s goes on where the process before it was, whose last one s.left has: its value,
@@ -297,6 +302,10 @@ func (s *poller) resume() wire.Source {
 	s.left = snapshot.Entry{}
 	if data == nil || json.Unmarshal(data, &last) != nil {
 		return wire.Source{State: wire.SourcePending}
+	}
+	s.missing = time.Time{}
+	if last.Missing != nil {
+		s.missing = s.monotonic(*last.Missing)
 	}
 	snap := wire.Source{
 		State: last.State, Since: last.Since, Value: last.Value, UpdatedAt: last.UpdatedAt, Error: last.Error, Cause: last.Cause,

@@ -60,7 +60,7 @@ type poller struct {
 	// The fields below are used by hooks alone.
 
 	parent    *poller            // the source of which it is a child; nil: none
-	missing   time.Time          // of a child: since when its parent has no row for it; zero: it has, or nobody has looked yet
+	missing   time.Time          // of a child: since when its parent has no row for it; zero: it has
 	children  map[string]*poller // of a source that is split, by row
 	telling   bool               // of a child: it was told its row, and has not taken that yet
 	tellings  int                // of a source that is split: how many children are
@@ -301,6 +301,9 @@ func (s *poller) encode(snap wire.Source) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Section, snap.Show = s.key, s.Name, s.Title, s.Section, s.show
 	if snap.State != wire.SourceRemoved {
 		snap.Kind, snap.Upstream, snap.Told, snap.Inputs = s.Kind, s.upstream, s.isTold(), s.from
+		if !s.missing.IsZero() {
+			snap.Missing = s.svc.deps.Clock.People(s.missing)
+		}
 	}
 	snap.Replica = s.svc.deps.Replica
 	if s.StaleAfter > 0 && snap.UpdatedAt != nil {

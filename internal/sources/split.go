@@ -294,7 +294,7 @@ func (s *poller) split(internal *smartpoll.Internal, now time.Time, rows []row) 
 			continue
 		}
 		if child.missing.IsZero() {
-			child.missing = child.missingSince(now)
+			child.missing = now
 		}
 		if s.renamed || now.Sub(child.missing) >= s.Split.Forget {
 			isSame = false
@@ -361,17 +361,17 @@ func missing(parent string) kind.FetchFunc {
 	return func(context.Context) (kind.Result, error) { return kind.Result{}, missingError(parent) }
 }
 
+// leftBecause is why s, which leaves, does so; empty: the configuration has it no more.
+func (s *poller) leftBecause() string {
+	if s.missing.IsZero() {
+		return ""
+	}
+	return missingError(s.SplitFrom).Error()
+}
+
 // saysMissing reports whether people are told already that the row of s is missing.
 func (s *poller) saysMissing() bool {
 	return s.published.Error != nil && *s.published.Error == missingError(s.SplitFrom).Error()
-}
-
-// missingSince is since when the row of s is missing, as far as is known now: maybe the process before has seen that.
-func (s *poller) missingSince(now time.Time) time.Time {
-	if s.saysMissing() && s.published.Since != nil {
-		return now.Add(-max(0, s.svc.deps.Clock.People(now).Sub(*s.published.Since)))
-	}
-	return now
 }
 
 // isRenamed reports whether s calls its rows otherwise than before did, so that those which are missing do not come again.

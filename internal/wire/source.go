@@ -38,16 +38,17 @@ type Source struct {
 	Since     *time.Time      `json:"since"`              // when it came into the state; null: it is removed
 	Value     json.RawMessage `json:"value"`              // null: there never was one
 	Show      Show            `json:"show"`
-	UpdatedAt *time.Time      `json:"updated_at"`        // when the value was got; null: never
-	StaleAt   *time.Time      `json:"stale_at"`          // when the value is too old unless a poll renews it; null: never
-	NextAt    *time.Time      `json:"next_at"`           // when the next poll is due; null: none is
-	Waiting   string          `json:"waiting"`           // why NextAt is not where the source's pause ends; empty: it is
-	Every     Span            `json:"every,omitempty"`   // the pause between two polls now; 0: it is not polled
-	Pace      string          `json:"pace,omitempty"`    // why that is not the usual pause: PaceUnwatched, or the condition of its value that holds; empty: it is
-	Error     *string         `json:"error"`             // why the last poll failed or the value is stale; null: neither
-	Cause     string          `json:"cause,omitempty"`   // Error without what was asked, such as "connection refused"; empty: there is no error
-	Alert     *Alert          `json:"alert"`             // null: there is none, or it is clear
-	Replica   string          `json:"replica,omitempty"` // the name of the one that polls it; empty: no others share the store
+	UpdatedAt *time.Time      `json:"updated_at"`              // when the value was got; null: never
+	StaleAt   *time.Time      `json:"stale_at"`                // when the value is too old unless a poll renews it; null: never
+	NextAt    *time.Time      `json:"next_at"`                 // when the next poll is due; null: none is
+	Waiting   string          `json:"waiting"`                 // why NextAt is not where the source's pause ends; empty: it is
+	Every     Span            `json:"every,omitempty"`         // the pause between two polls now; 0: it is not polled
+	Pace      string          `json:"pace,omitempty"`          // why that is not the usual pause: PaceUnwatched, or the condition of its value that holds; empty: it is
+	Error     *string         `json:"error"`                   // why the last poll failed or the value is stale; null: neither
+	Missing   *time.Time      `json:"missing_since,omitempty"` // of a row: since when it is not among those of its source; nil: it is
+	Cause     string          `json:"cause,omitempty"`         // Error without what was asked, such as "connection refused"; empty: there is no error
+	Alert     *Alert          `json:"alert"`                   // null: there is none, or it is clear
+	Replica   string          `json:"replica,omitempty"`       // the name of the one that polls it; empty: no others share the store
 }
 
 // Show is how a page presents a value, as the configuration says.
