@@ -141,7 +141,7 @@ func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
 func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
 	spec := to.Upstream.Spec.(*httpkind.Upstream)
 	webhook := httpkind.Webhook{
-		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...), Close: !spec.KeepAlive,
+		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
 	}
 	if to.Path != "" {
 		webhook.URL = spec.URL.JoinPath(to.Path)

@@ -63,8 +63,9 @@ type Options struct {
 	MaxConns int
 	// MaxHeader bounds the header of an answer, in bytes. Zero means 64 KiB.
 	MaxHeader int64
-	// HTTP1 rules HTTP/2 out.
-	HTTP1 bool
+	// Once closes each connection after its request, also that of a redirect. It rules out HTTP/2, whose connections are not
+	// for one request.
+	Once bool
 	// Dial replaces the dialer; Control and Resolver then have no effect. Nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -110,9 +111,10 @@ func (o Options) transport() *http.Transport {
 	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(!o.HTTP1)
+	protocols.SetHTTP2(!o.Once)
 	return &http.Transport{
 		Protocols:           &protocols,
+		DisableKeepAlives:   o.Once,
 		Proxy:               o.Proxy,
 		DialContext:         o.Dial,
 		TLSClientConfig:     o.TLS.Clone(),

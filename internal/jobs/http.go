@@ -132,7 +132,7 @@ func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*http
 		return nil, err
 	}
 	defer done()
-	call.Client, call.Secrets, call.Close = j.client, r.secrets, !j.HTTP.Upstream.KeepAlive
+	call.Client, call.Secrets = j.client, r.secrets
 	answer, err := call.Do(ctx)
 	if err != nil {
 		r.print(err.Error(), true)

@@ -71,7 +71,6 @@ type request struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
-	close  bool // the connection serves no other request
 
 	refusal func(answer []byte) error // may be nil, see [httpkind.Webhook]
 }
@@ -160,7 +159,7 @@ func (h *HTTP) request(m *Message) (*request, *secret.Redactor, error) {
 	if err != nil {
 		return nil, nil, secrets.Error(err)
 	}
-	r := &request{method: filled.Method, url: filled.URL, header: filled.Header, body: filled.Body, close: !h.Upstream.KeepAlive}
+	r := &request{method: filled.Method, url: filled.URL, header: filled.Header, body: filled.Body}
 	if h.Body == "" {
 		r.header.Set("Content-Type", cmp.Or(r.header.Get("Content-Type"), jsonMedia))
 		if h.JSON == nil {
@@ -191,7 +190,7 @@ func (r *request) send(ctx context.Context, client *http.Client, secrets *secret
 	defer cancel()
 	webhook := httpkind.Webhook{
 		Client: client, Method: r.method, URL: r.url, Header: r.header, Secrets: secrets,
-		Refusal: r.refusal, Close: r.close,
+		Refusal: r.refusal,
 	}
 	return ofHTTP(webhook.Send(ctx, r.header.Get("Content-Type"), r.body))
 }

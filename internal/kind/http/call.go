@@ -20,7 +20,6 @@ type Call struct {
 	URL    *url.URL    // http or https; not modified
 	Header http.Header // sent unchanged; not modified
 	Body   []byte      // nil: none
-	Close  bool        // the connection serves no other request
 
 	Secrets *secret.Redactor // hides secrets in errors
 }
@@ -30,7 +29,7 @@ type Answer struct {
 	Code       int
 	Status     string // "202 Accepted": the standard's words, not the server's
 	Header     http.Header
-	Body       []byte        // in UTF-8 if its Content-Type names a charset; at most [value.MaxBody]
+	Body       []byte        // in UTF-8, by its byte order mark or its Content-Type; at most [value.MaxBody]
 	RetryAfter time.Duration // the header of that name, 0 to 24 h; 0: none
 }
 
@@ -54,7 +53,6 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Close = c.Close
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json, */*;q=0.1")
 	for k, values := range c.Header {

@@ -30,7 +30,6 @@ type Exchange struct {
 	Header   http.Header  // sent unchanged, also after a redirect, which must stay at the same origin; not modified
 	Body     []byte       // not modified; nil: none
 	Parse    value.Format // of the answer; zero: JSON
-	Close    bool         // the connection serves no other request
 	Statuses []int        // of answers that are parsed; nil: 200 to 299
 	Whole    bool         // no answer is remembered
 
@@ -94,7 +93,6 @@ func (h Exchange) request(ctx context.Context, stored *Stored) (*http.Request, e
 	if err != nil {
 		return nil, err
 	}
-	req.Close = h.Close
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Cache-Control", "no-cache") // what a cache on the way holds may be old (RFC 9111 §5.2.1.4)
 	if accept := h.parse().Accept(); accept != "" {

@@ -17,8 +17,8 @@ import (
 // dialSocketWithin bounds the time in which a Unix socket takes a connection.
 const dialSocketWithin = 10 * time.Second
 
-// A Link is the way to an upstream that needs one of its own: because of its certificates, its socket, its proxy or its
-// credential. Upstreams without any of these share the client of [kind.Env]. It is the [http.RoundTripper] of [ClientOf].
+// A Link is the way to an upstream that needs one of its own: because of its certificates, its socket, its proxy, its
+// credential, or that it serves one connection at a time. Upstreams without any of these share the client of [kind.Env]. It is the [http.RoundTripper] of [ClientOf].
 //
 // It adds the credential to each request, and refuses a request to another origin than the upstream's, whoever makes it.
 // A closed Link still works, for runs that have begun with it, but keeps no connection.
@@ -41,7 +41,7 @@ func ClientOf(link io.Closer, shared *http.Client) *http.Client {
 // needsLink reports whether requests to u cannot be made by a client that all share.
 func (u *Upstream) needsLink() bool {
 	return u.TLS != (kind.TLS{}) || u.Unix != "" || u.Proxy != nil || u.NoProxy || u.LinkLocal || u.Auth.needsLink() ||
-		!u.KeepAlive && u.URL.Scheme == "https" // such a device gets no HTTP/2, whose connections are not for one request
+		!u.KeepAlive // connections that are shared are used again
 }
 
 // Open implements [kind.Upstream]: it returns a [*Link], or nil for an upstream that needs none.
@@ -67,7 +67,7 @@ func (u *Upstream) Open(env kind.UpstreamEnv) (io.Closer, error) {
 
 // options are those of connections to u.
 func (u *Upstream) options() httpclient.Options {
-	o := httpclient.Options{Control: Guard, Proxy: u.proxy(), MaxConns: MaxConns, HTTP1: !u.KeepAlive}
+	o := httpclient.Options{Control: Guard, Proxy: u.proxy(), MaxConns: MaxConns, Once: !u.KeepAlive}
 	if u.LinkLocal {
 		o.Control = GuardDevices
 	}

@@ -45,7 +45,7 @@ func secretsOf(u *httpkind.Upstream) *secret.Redactor { return secret.New(u.Secr
 func ask(t testing.TB, u *httpkind.Upstream, client *http.Client, path string) httpkind.Exchange {
 	t.Helper()
 	at := *u.URL.JoinPath(path)
-	return httpkind.Exchange{Client: client, URL: &at, Header: u.Header, Secrets: secretsOf(u), Close: !u.KeepAlive}
+	return httpkind.Exchange{Client: client, URL: &at, Header: u.Header, Secrets: secretsOf(u)}
 }
 
 // said returns the text of an error without what was asked.
@@ -59,10 +59,10 @@ func said(err error) string {
 // Upstreams that need no way of their own share connections with all others.
 func TestPlainUpstreamsHaveNoLink(t *testing.T) {
 	for _, text := range []string{
-		"{http: https://example.com}", "{http: https://example.com, bearer: s3cret}", "{http: http://example.com, keep_alive: false}",
+		"{http: https://example.com}", "{http: https://example.com, bearer: s3cret}",
 		"{http: https://example.com, auth: {basic: {user: ann, password: s3cret}}}",
 		"{http: https://example.com, auth: {api_key: {header: x-key, key: s3cret}}}",
-		"{http: https://example.com, limit: 5/s, max_inflight: 2}", "{http: http://example.com, limit: 5/s, max_inflight: 1}",
+		"{http: https://example.com, limit: 5/s, max_inflight: 2}",
 	} {
 		if link, err := upstreamOf(t, text).Open(kind.UpstreamEnv{}); link != nil || err != nil {
 			t.Errorf("Open of %s = %v, %v, want nothing", text, link, err)

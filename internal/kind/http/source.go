@@ -91,7 +91,7 @@ func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
 	f := new(fetcher)
 	f.exchange = Exchange{
 		Client: ClientOf(env.Link, env.Client), Method: s.Method, Parse: env.Parse, Statuses: s.Statuses, Secrets: env.Secrets,
-		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.got.Wait = wait },
+		Asked: func(wait time.Duration) { f.got.Wait = wait },
 		Answered: func(status, size int) {
 			f.got.Status, f.got.Size = kind.Status{Code: status, Known: true}, f.got.Size+size
 		},

@@ -365,7 +365,11 @@ func device(t testing.TB) (address string) {
 					break
 				}
 				_, _ = io.Copy(io.Discard, r.Body)
-				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+				answer := "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+				if r.URL.Path == "/moved" {
+					answer = "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
+				}
+				_, _ = io.WriteString(conn, answer)
 			}
 			conn.Close()
 		}
@@ -381,10 +385,11 @@ func device(t testing.TB) (address string) {
 }
 
 // With max_inflight: 1 alone another client of a device that takes one connection gets its turn within a second, however busy
-// the sources are.
+// the sources are, and also where they are redirected.
 func TestADeviceOfOneConnectionIsNotLocked(t *testing.T) {
 	address := device(t)
 	u := upstreamOf(t, "{http: http://"+address+", max_inflight: 1}")
+	client := open(t, u)
 	stop, polls := make(chan struct{}), sync.WaitGroup{}
 	var polled atomic.Int64
 	polls.Go(func() { // one request at a time is what max_inflight and gap see to
@@ -394,7 +399,7 @@ func TestADeviceOfOneConnectionIsNotLocked(t *testing.T) {
 				return
 			default:
 			}
-			if v, err := ask(t, u, nil, "/").Fetch(t.Context()); v != 1.0 || err != nil {
+			if v, err := ask(t, u, client, "/moved").Fetch(t.Context()); v != 1.0 || err != nil {
 				t.Errorf("Fetch = %v, %v, want 1", v, err)
 				return
 			}

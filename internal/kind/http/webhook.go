@@ -19,7 +19,6 @@ type Webhook struct {
 	Method string       // such as "POST"
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent unchanged; not modified
-	Close  bool         // the connection serves no other request
 
 	Secrets *secret.Redactor // hides secrets in errors
 
@@ -46,7 +45,6 @@ func (h Webhook) send(ctx context.Context, shown *url.URL, contentType string, b
 	if err != nil {
 		return err
 	}
-	req.Close = h.Close
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Content-Type", contentType)
 	for k, values := range h.Header {
