@@ -15,6 +15,12 @@ type hiding struct {
 	secrets *secret.Redactor
 }
 
+// Read implements [io.Reader]. Its error may quote what the server has sent.
+func (h *hiding) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	return n, h.secrets.Error(err)
+}
+
 // hideHeader hides the same credentials in the header of an answer: expressions can use all of it, and errors say where a redirect
 // leads.
 func hideHeader(h http.Header, secrets *secret.Redactor) {

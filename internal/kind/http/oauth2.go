@@ -101,10 +101,11 @@ func (t *tokens) roundTrip(r *http.Request, send sender) (*http.Response, error)
 		one := again(r, sent)
 		token.SetAuthHeader(one)
 		resp, err2 := send(one)
-		if err2 != nil {
-			return resp, err2
-		}
 		hides := t.hidden()
+		if err2 != nil {
+			return resp, hides.Error(err2) // which quotes an answer that is none
+		}
+		resp.Status = hides.Text(resp.Status)
 		hideHeader(resp.Header, hides)
 		resp.Body = &hiding{resp.Body, hides}
 		if sent || resp.StatusCode != http.StatusUnauthorized || again(r, true) == nil || !t.refuse(token) {

@@ -68,6 +68,17 @@ func (s *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "{}")
 	case "/away":
 		http.Redirect(w, r, "http://"+token+".example/", http.StatusFound)
+	case "/broken", "/breaks", "/status":
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		fmt.Fprintf(conn, map[string]string{
+			"/broken": "HTTP/1.1 200 OK\r\nBearer %s\r\n\r\n",
+			"/breaks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\nBearer %s\r\n\r\n",
+			"/status": "HTTP/1.1 500 %s\r\nContent-Length: 0\r\n\r\n",
+		}[r.URL.Path], token)
+		_ = conn.Close()
 	case "/fails":
 		http.Error(w, "cannot for "+token, http.StatusInternalServerError)
 	default:
@@ -273,6 +284,15 @@ func TestATokenIsHidden(t *testing.T) {
 		_, err = ask(t, u, client, "/fails").Fetch(ctx)
 		if got, want := said(err), "500 Internal Server Error: cannot for ***"; got != want {
 			t.Errorf("the error is %q, want %q", got, want)
+		}
+		for path, want := range map[string]string{
+			"/broken": `malformed MIME header: missing colon: "Bearer ***"`,
+			"/breaks": `the answer breaks off after 1 bytes: malformed MIME header: missing colon: "Bearer ***"`,
+			"/status": "500 Internal Server Error",
+		} {
+			if _, err = ask(t, u, client, path).Fetch(ctx); said(err) != want {
+				t.Errorf("%s: the error is %q, want %q", path, said(err), want)
+			}
 		}
 		_, err = ask(t, u, client, "/away").Fetch(ctx)
 		if got, want := said(err), "redirected to another origin, http://***.example: want its own upstream"; got != want {
