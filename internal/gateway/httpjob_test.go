@@ -117,6 +117,10 @@ func TestAnOperationIsFollowed(t *testing.T) {
 		}, "succeeded", func(run object) bool { return reflect.DeepEqual(run["result"], object{"n": 7.0}) }},
 		"azure fails": {[]string{`200 {"status": "Failed", "error": {"code": "NoSpace", "message": "the disk is full"}}`}, "failed",
 			func(run object) bool { return run["error"] == "the operation failed: NoSpace: the disk is full" }},
+		"fields of other types": {[]string{
+			`200 {"status": "Running", "percentComplete": "50", "stage": 2}`,
+			"200 \xef\xbb\xbf" + `{"status": "Failed", "message": {"text": "no"}, "error": {"code": 5, "message": "the disk is full"}}`,
+		}, "failed", func(run object) bool { return run["error"] == "the operation failed: the disk is full" }},
 		"cancelled there": {[]string{`200 {"status": "Canceled"}`}, "failed", func(run object) bool { return run["error"] == "the operation canceled" }},
 		"location alone":  {[]string{`202 `, `200 {"n": 8}`}, "succeeded", func(run object) bool { return reflect.DeepEqual(run["result"], object{"n": 8.0}) }},
 		"it vanishes":     {[]string{`404 gone`}, "failed", func(run object) bool { return contains(run["error"].(string), "404 Not Found") }},

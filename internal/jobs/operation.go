@@ -29,8 +29,8 @@ type operation struct {
 // answer is its result.
 func (r *Run) takeOperation(answer *httpkind.Answer) (over bool, err error) {
 	var op operation
-	if !json.Valid(answer.Body) || json.Unmarshal(r.secrets.JSON(answer.Body), &op) != nil {
-		op.Status = ""
+	if json.Valid(answer.Body) {
+		_ = json.Unmarshal(r.secrets.JSON(answer.Body), &op) // a field of another type is left out, and hides no other
 	}
 	r.report(op.progress)
 	switch status := strings.ToLower(op.Status); status {

@@ -10,18 +10,11 @@ import (
 	"golang.org/x/net/html/charset"
 )
 
-// utf8 returns data in UTF-8, without a byte order mark. A mark counts before all else, as in the Encoding standard of the
-// WHATWG (§6.1); then the Charset of f, what the sender says, and what data declares.
+// utf8 is [UTF8] of the Charset of f, or what the sender says, or what data declares.
 func (f Format) utf8(data []byte) ([]byte, error) {
 	switch {
 	case len(data) == 0:
 		return data, nil
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		return data[3:], nil
-	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		return UTF8(data[2:], "utf-16le")
-	case bytes.HasPrefix(data, []byte("\xfe\xff")):
-		return UTF8(data[2:], "utf-16be")
 	case f.Charset != "":
 		return UTF8(data, f.Charset)
 	case f.said != "":
@@ -31,12 +24,21 @@ func (f Format) utf8(data []byte) ([]byte, error) {
 	case f.Name == "html":
 		return UTF8(data, declaredByHTML(data))
 	}
-	return data, nil
+	return UTF8(data, "")
 }
 
-// UTF8 returns data in UTF-8, of which somebody says that it is in the charset label; an empty label is UTF-8. An unknown
-// charset is an error unless data is UTF-8 anyway: some servers name charsets that do not exist.
+// UTF8 returns data in UTF-8 and without a byte order mark, of which somebody says that it is in the charset label; an empty
+// label is UTF-8. A mark counts before that, as in the Encoding standard of the WHATWG (§6.1). An unknown charset is an error
+// unless data is UTF-8 anyway: some servers name charsets that do not exist.
 func UTF8(data []byte, label string) ([]byte, error) {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		return data[3:], nil
+	case bytes.HasPrefix(data, []byte("\xff\xfe")):
+		data, label = data[2:], "utf-16le"
+	case bytes.HasPrefix(data, []byte("\xfe\xff")):
+		data, label = data[2:], "utf-16be"
+	}
 	if label = strings.TrimSpace(label); label == "" {
 		return data, nil
 	}
