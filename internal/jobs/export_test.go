@@ -16,6 +16,12 @@ func (s *Service) Do(work func(ctx context.Context) error) {
 	}
 }
 
+// ResultOf is the result that a run makes of a text.
+func ResultOf(text string) string {
+	result, _ := new(Run).resultOf(text)
+	return string(result)
+}
+
 // A testAction does what a test wants.
 type testAction func(ctx context.Context) error
 

@@ -3,6 +3,7 @@ package jobs
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -94,10 +95,20 @@ func (r *Run) styled(line string) (shown string, spans []text.Span) {
 	return shown, spans
 }
 
+// loneSurrogate matches half of a character above U+FFFF as JSON escapes it, and what looks like one in part: a whole one, and a
+// backslash.
+var loneSurrogate = regexp.MustCompile(`\\\\|(?i:\\ud[89ab]..\\ud[c-f]..|\\ud[89a-f]..)`)
+
 // resultOf returns a text as the result of the run: JSON without secrets that every decoder can read, also inside the
 // answers that contain it. It reports false for anything else.
 func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
-	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")))
+	whole := loneSurrogate.ReplaceAllStringFunc(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")), func(escape string) string {
+		if len(escape) == len(`\ud800`) {
+			return `\ufffd`
+		}
+		return escape
+	})
+	result = json.RawMessage(whole)
 	if !json.Valid(result) || value.TooDeep(result) {
 		return nil, false
 	}
