@@ -269,7 +269,8 @@ func (a *API) failDelivery(w http.ResponseWriter, r *http.Request, d delivery, e
 		failArgs(w, r, j.Job, wrong)
 	case j == nil:
 		problem.Write(w, problem.Problem{Status: http.StatusServiceUnavailable, Detail: errNoJob.Error(), Instance: instance(r), RetryAfter: 1})
-	default:
+	default: // the services that send do not all send again, and nobody reads their answers
+		a.clients.Warn("what was sent to a hook has started nothing", "hook", d.Name, flood.Address, a.addressOf(r), "err", err)
 		a.failStart(w, r, j, err)
 	}
 }

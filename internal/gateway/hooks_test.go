@@ -28,6 +28,7 @@ const hookSecret = "0123456789abcdef"
 const someHooks = `
 jobs:
   build: {exec: [echo, "{ref}", "{n}"], args: {ref: {pattern: 'refs/.*'}, n: {type: int, default: 1}}, on_busy: queue, queue: 1000}
+  once: {exec: [sleep, "60"], on_busy: reject}
 sources: {door: {push: {limit: 1000/s}, pick: .open}}
 hooks:
   deploy:
@@ -37,6 +38,7 @@ hooks:
     args: {ref: .ref, n: .n}
   lab: {job: build, verify: {token: 0123456789abcdef, header: X-Gitlab-Token}, args: {ref: .ref}}
   pay: {job: build, verify: {stripe: 0123456789abcdef}, id: .id, args: {ref: .ref}}
+  once: {job: once, verify: {token: 0123456789abcdef}}
   door: {source: door, verify: {token: 0123456789abcdef}}
   talk: {job: build, verify: {slack: 0123456789abcdef}, when: .text != "no", args: {ref: .text}}
   odd: {job: build, verify: {token: 0123456789abcdef}, when: .ref, args: {ref: .ref}}
@@ -122,6 +124,8 @@ func TestHooks(t *testing.T) {
 		{"without an id", "/hooks/pay", main, stripe(main, time.Now()), 422, "id: .id gives nothing"},
 		{"when is no truth", "/hooks/odd", main, token, 422, "when: .ref gives neither true nor false"},
 		{"an expression fails", "/hooks/failing", main, token, 422, "args ref: "},
+		{"a start", "/hooks/once", main, token, 202, `"job":"once"`},
+		{"a start that is refused", "/hooks/once", main, token, 409, "in progress"},
 		{"a source", "/hooks/door", `{"open":true}`, token, 204, ""},
 		{"a source, not to be picked", "/hooks/door", `[1]`, token, 422, "pick: "},
 		{"a source, too large", "/hooks/door", strings.Repeat(" ", 300<<10) + "1", token, 413, "larger than 262144 bytes"},
@@ -148,8 +152,8 @@ func TestHooks(t *testing.T) {
 	for _, run := range list { // one that waits is joined by a start with the same arguments
 		starts += run.(object)["requests"].(float64)
 	}
-	if starts != 6 {
-		t.Errorf("%v starts led to %d runs, want 6", starts, len(list))
+	if starts != 7 {
+		t.Errorf("%v starts led to %d runs, want 7", starts, len(list))
 	}
 	first := list[len(list)-1].(object)
 	if args := first["args"].(object); first["trigger"] != "hook" || first["by"] != "hook deploy" || args["n"] != 3.0 {
@@ -168,11 +172,12 @@ func TestHooks(t *testing.T) {
 			refused++
 		}
 	}
-	if triggers != 6 || refused < 4 {
-		t.Errorf("the audit log has %d starts and %d refusals, want 6 and more than 4", triggers, refused)
+	if triggers != 7 || refused < 4 {
+		t.Errorf("the audit log has %d starts and %d refusals, want 7 and more than 4", triggers, refused)
 	}
-	if log := s.log.String(); contains(log, hookSecret) || !contains(log, "what was sent to a hook is refused") {
-		t.Errorf("the log shows the secret, or not what is refused:\n%s", log)
+	log := s.log.String()
+	if contains(log, hookSecret) || !contains(log, "what was sent to a hook is refused") || !contains(log, "what was sent to a hook has started nothing") {
+		t.Errorf("the log shows the secret, or not what is refused and what starts nothing:\n%s", log)
 	}
 }
 
