@@ -318,6 +318,24 @@ jobs: {}
 	}
 }
 
+// Of several upstreams at a host the one is used whose address says most of what is explored.
+func TestExploreUsesTheNearestUpstream(t *testing.T) {
+	server := explorable(t)
+	for way, want := range map[string]string{
+		`{all: {http: URL}, guarded: {http: URL/guarded, bearer: s3cret-token, headers: {X-Team: "7"}}}`:                           "guarded",
+		`{guard: {http: URL/guard}, all: {http: URL/, bearer: s3cret-token, headers: {X-Team: "7"}}, below: {http: URL/guarded/}}`: "all, path: /guarded",
+	} {
+		name := filepath.Join(t.TempDir(), "mine.yaml")
+		if err := os.WriteFile(name, []byte("version: 1\nupstreams: "+strings.ReplaceAll(way, "URL", server.URL)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, stderr := explored(t, server, server.URL+"/guarded?appid=k3y-of-mine", "--wait", "0", "--write", name)
+		if text, _ := os.ReadFile(name); code != 0 || !strings.Contains(string(text), "http: {upstream: "+want+", query: ") {
+			t.Errorf("of %s: %d, %s\n%s", way, code, stderr, text)
+		}
+	}
+}
+
 // Credentials are used, and never written or shown.
 func TestExploreHidesCredentials(t *testing.T) {
 	server := explorable(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -146,24 +147,37 @@ func (e *explorer) address(text string) error {
 	if e.link {
 		r.Extra = append(r.Extra, grammar.Pair{Key: "allow_link_local", Value: true})
 	}
-	known := ""
+	known, path := "", ""
 	if e.httpFlag() == "" && u.User == nil {
-		known = e.upstreamAt(r.Base())
+		known, path = e.upstreamAt(r)
 	}
-	if e.draft, e.secrets = r.Draft(known, e.hasUpstream, e.hasSource); known != "" {
-		e.note("%s is the upstream %s of %s", r.Base(), known, e.file)
+	if known != "" {
+		rest := *u
+		rest.RawPath = strings.TrimPrefix(u.EscapedPath(), path)
+		if rest.Path, err = url.PathUnescape(rest.RawPath); err != nil {
+			return usageError("the path of the address cannot be read: " + err.Error())
+		}
+		r.URL = &rest
+		e.note("%s is the upstream %s of %s", r.Base()+path, known, e.file)
 	}
+	e.draft, e.secrets = r.Draft(known, e.hasUpstream, e.hasSource)
 	e.isHTTP = true
 	return nil
 }
 
-// upstreamAt returns the name of the upstream at an address without a path, empty if there is none.
-func (e *explorer) upstreamAt(base string) string {
+// upstreamAt returns the name of the upstream that a request can be made to, and the path of its address: of several the one whose
+// path is the longest that the request's begins with. The name is empty if there is none.
+func (e *explorer) upstreamAt(r explore.Request) (name, path string) {
 	for _, u := range e.exist.Upstreams {
 		spec, ok := u.Spec.(*httpkind.Upstream)
-		if ok && strings.TrimSuffix(spec.URL.Path, "/") == "" && strings.EqualFold(spec.URL.Scheme+"://"+spec.URL.Host, base) {
-			return u.Name
+		if !ok || !strings.EqualFold(spec.URL.Scheme+"://"+spec.URL.Host, r.Base()) {
+			continue
+		}
+		whole, of := cmp.Or(r.URL.EscapedPath(), "/"), cmp.Or(spec.URL.EscapedPath(), "/")
+		below := strings.TrimSuffix(of, "/")
+		if (whole == of || strings.HasPrefix(whole, below+"/")) && (name == "" || len(below) > len(path)) {
+			name, path = u.Name, below
 		}
 	}
-	return ""
+	return name, path
 }
