@@ -14,17 +14,22 @@ const (
 	// arrays and elements, see [DecodedSize]. That is some 10 times the length of records, and 100 times that of
 	// [{"a":1},…].
 	MaxDecoded = 32 << 20
-	// MaxReading is how many answers that are not small are read at the same time.
-	MaxReading = 4
+	// MaxReading is how many bytes more than [Small] all answers have together while they are read, but for one that may be
+	// of any size.
+	MaxReading = 12 << 20
 )
 
 var (
-	reading  = make(chan struct{}, MaxReading)
+	reading  = make(chan struct{}, MaxReading/Small) // steps
+	first    = make(chan struct{}, 1)
 	decoding = make(chan struct{}, 1)
 )
 
-// A place is what one poll holds of reading and decoding.
-type place struct{ reading, decoding bool }
+// A place is what one poll holds: so many steps of reading, or all that it wants of it, and decoding.
+type place struct {
+	steps           int
+	first, decoding bool
+}
 
 type placeKey struct{}
 
@@ -33,8 +38,11 @@ type placeKey struct{}
 func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 	p := new(place)
 	return context.WithValue(ctx, placeKey{}, p), func() {
-		if p.reading {
+		for range p.steps {
 			<-reading
+		}
+		if p.first {
+			<-first
 		}
 		if p.decoding {
 			runtime.GC() // frees the decoded value before the next one is admitted
@@ -44,24 +52,28 @@ func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 	}
 }
 
-// enter waits for a place in line, unless ctx has one, or is not one of [WithAdmission].
-func enter(ctx context.Context, line chan<- struct{}, of func(*place) *bool) error {
+// AdmitReading waits until ctx may read so many bytes more of an answer that is not small. Slow answers hold as much as
+// they have, and leave the rest to others. Where many answers have taken all that there is, so that each would wait for the
+// others, one of them goes on.
+func AdmitReading(ctx context.Context, bytes int) error {
 	p, _ := ctx.Value(placeKey{}).(*place)
-	if p == nil || *of(p) {
-		return nil
+	for ; p != nil && !p.first && bytes > 0; bytes -= Small {
+		select {
+		case reading <- struct{}{}:
+			p.steps++
+			continue
+		default:
+		}
+		select {
+		case reading <- struct{}{}:
+			p.steps++
+		case first <- struct{}{}:
+			p.first = true
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	select {
-	case line <- struct{}{}:
-		*of(p) = true
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// AdmitReading waits until ctx may read an answer that is not small.
-func AdmitReading(ctx context.Context) error {
-	return enter(ctx, reading, func(p *place) *bool { return &p.reading })
+	return nil
 }
 
 // AdmitDecoding waits until ctx may hold that many bytes of a decoded value in memory. A small value does not wait; a
@@ -75,7 +87,17 @@ func AdmitDecoding(ctx context.Context, bytes int) error {
 		err.IsJSON = true
 		return err
 	}
-	return enter(ctx, decoding, func(p *place) *bool { return &p.decoding })
+	p, _ := ctx.Value(placeKey{}).(*place)
+	if p == nil || p.decoding {
+		return nil
+	}
+	select {
+	case decoding <- struct{}{}:
+		p.decoding = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func tooMany() *ParseError {

@@ -247,20 +247,22 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	// The announced length is trusted only up to the size of a usual answer: the server may send less.
 	size := min(max(resp.ContentLength, 0), 64<<10) + bytes.MinRead
 	body := bytes.NewBuffer(make([]byte, 0, size))
-	for _, part := range []int64{value.Small, value.MaxBody + 1 - value.Small} {
-		n, err := body.ReadFrom(io.LimitReader(resp.Body, part))
+	for part := value.Small; ; part = min(body.Len(), value.MaxBody+1-body.Len()) {
+		n, err := body.ReadFrom(io.LimitReader(resp.Body, int64(part)))
 		if err != nil {
 			return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
 		}
-		if n < part {
+		if n < int64(part) || body.Len() > value.MaxBody {
 			break
 		}
-		if err := value.AdmitReading(ctx); err != nil {
+		more := body.Len() // twice as much as there is, or all that is announced
+		if left := int(resp.ContentLength) - body.Len(); left >= 0 {
+			more = min(more, left)
+		}
+		if err := value.AdmitReading(ctx, more); err != nil {
 			return nil, err
 		}
-		// Few large answers are read at once, so the announced room can be taken now: growing to it would leave as
-		// much garbage.
-		body.Grow(max(int(resp.ContentLength)-body.Len(), 0) + bytes.MinRead)
+		body.Grow(more + bytes.MinRead)
 	}
 	if body.Len() > value.MaxBody {
 		return nil, value.ErrTooLarge

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
@@ -35,14 +37,15 @@ func TestLargeAnswersWaitForEachOther(t *testing.T) {
 		what  string
 		take  func(ctx context.Context) error
 		times int
+		again int // how often a poll takes it
 	}{
-		{"answers that are read", value.AdmitReading, value.MaxReading},
-		{"values that are held", func(ctx context.Context) error { return value.AdmitDecoding(ctx, value.Small+1) }, 1},
+		{"answers that are read", func(ctx context.Context) error { return value.AdmitReading(ctx, value.MaxReading) }, 2, 1},
+		{"values that are held", func(ctx context.Context) error { return value.AdmitDecoding(ctx, value.Small+1) }, 1, 2},
 	} {
 		var ends []func()
 		for range full.times {
 			ctx, done := value.WithAdmission(t.Context())
-			for range 2 { // one poll takes one place
+			for range full.again { // one poll takes one place
 				if err := full.take(ctx); err != nil {
 					t.Fatal(err)
 				}
@@ -74,6 +77,51 @@ func TestLargeAnswersWaitForEachOther(t *testing.T) {
 			end() // twice does no harm
 		}
 	}
+}
+
+// A slowAnswer has a bit more than a small one, and then nothing more until its request ends.
+type slowAnswer struct {
+	left  int
+	waits func() // is called when all was read
+	ctx   context.Context
+}
+
+func (s *slowAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(&slowAnswer{s.left, s.waits, r.Context()}), Request: r}, nil
+}
+
+func (s *slowAnswer) Read(p []byte) (int, error) {
+	n := min(s.left, len(p))
+	if s.left -= n; n == 0 {
+		s.waits()
+		<-s.ctx.Done()
+		return 0, s.ctx.Err()
+	}
+	return n, nil
+}
+
+// Answers that come slowly hold what they have, and leave room for others.
+func TestSlowAnswersHoldUpNoOthers(t *testing.T) {
+	fetch := answers(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var begun, ended sync.WaitGroup
+	for range 40 {
+		begun.Add(1)
+		ended.Go(func() {
+			ctx, done := value.WithAdmission(ctx)
+			defer done()
+			slow := &http.Client{Transport: &slowAnswer{left: value.Small + 10_000, waits: begun.Done}}
+			_, _ = httpkind.Exchange{Client: slow, URL: address("http://slow.example")}.Fetch(ctx)
+		})
+	}
+	begun.Wait()
+	ctx, done := value.WithAdmission(ctx)
+	if err := fetch(ctx, 4_000_000); err != nil {
+		t.Errorf("another large answer = %v, want it not to wait", err)
+	}
+	done()
+	cancel()
+	ended.Wait()
 }
 
 func TestAnAnswerOfTooManyPartsIsRefused(t *testing.T) {
