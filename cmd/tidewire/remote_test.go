@@ -379,6 +379,10 @@ sources:
 	if code != 0 || strings.Contains(stdout, "tank") || !strings.Contains(stdout, "list") {
 		t.Errorf("watch --once list = %d,\n%s%s", code, stdout, stderr)
 	}
+	code, stdout, stderr = tidewire(t, "watch", "--once", "--url", r.url, "pump/north")
+	if code != exitFailure || !strings.Contains(stderr, "there is no source pump/north; there are: tank, list, gone") {
+		t.Errorf("watch --once pump/north = %d,\n%s%s", code, stdout, stderr)
+	}
 	code, _, stderr = tidewire(t, "watch", r.url, "lisst")
 	if code != exitFailure || !strings.Contains(stderr, "there is no source lisst; there are: tank, list, gone") {
 		t.Errorf("watch lisst = %d, %q", code, stderr)

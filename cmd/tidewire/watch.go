@@ -63,8 +63,8 @@ The exit code is 0; with --once it is 1 if a source shown is stale or failing.`,
 	return cmd
 }
 
-// isAddress reports whether an argument is a URL: names of sources contain neither of these characters.
-func isAddress(arg string) bool { return strings.ContainsAny(arg, ":/") }
+// isAddress reports whether an argument is a URL: names of sources contain no colon.
+func isAddress(arg string) bool { return strings.Contains(arg, ":") }
 
 // A watcher follows the sources of a gateway. It is for one goroutine.
 type watcher struct {
