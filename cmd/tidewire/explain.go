@@ -16,7 +16,8 @@ func explainCommand() *cobra.Command {
 		Long: `Explain prints each setting in effect for a source or job: the key, the value, and where it comes
 from: a line of the source or job itself, a line of the defaults, or built in. Possible credentials,
 and values from the environment or a file, are shown as ***. If a source and a job have the same
-name, write source/NAME or job/NAME. Of what for makes, such as pump/north, it shows the row, too. CONFIG is as for check.`,
+name, write source/NAME or job/NAME. Of what for makes, such as pump/north, it shows the row, too.
+A row of a source that is split has the settings of that. CONFIG is as for check.`,
 		Example:           "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
 		Args:              arguments(1, 2),
 		ValidArgsFunction: completeConfig(configured),

@@ -13,7 +13,8 @@ import (
 // Explain returns the values in effect for a source or job of a configuration, which is given as to [Load], and where
 // each value comes from: the source itself, the defaults, or the built-in ones. The values of its upstream follow. The
 // order is that of the documentation. If a source and a job have the same name, it means the source; "job/NAME" is the
-// job, "source/NAME" the source. The error is [Problems], or tells that there is neither.
+// job, "source/NAME" the source. A row has the values of the source that is split. The error is [Problems], or tells that there
+// is neither.
 func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 	r, root, c := read(file, data)
 	if problems := r.Problems(maxProblems); problems != nil {
@@ -22,7 +23,9 @@ func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 	var known []string
 	for _, s := range c.Sources {
 		known = append(known, s.Name)
-		if name == s.Name || name == "source/"+s.Name {
+		of := strings.TrimPrefix(name, "source/")
+		row, isRow := strings.CutPrefix(of, s.Name+"/")
+		if name == s.Name || of == s.Name || isRow && s.Split != nil && row != "" && RowName(row) == row {
 			return explainSource(s, root), nil
 		}
 	}

@@ -84,6 +84,14 @@ jobs:
 			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
+	split := []byte("version: 1\nsources: {d: {file: d.json, split: {each: '.[]', name: .id}, pick: .v}}\n")
+	of, _ := config.Explain("t.yaml", split, "d")
+	if row, err := config.Explain("t.yaml", split, "d/1"); err != nil || len(row) == 0 || !slices.Equal(lines(row), lines(of)) {
+		t.Errorf("Explain of a row: %v\n%s\nwant\n%s", err, strings.Join(lines(row), "\n"), strings.Join(lines(of), "\n"))
+	}
+	if _, err := config.Explain("t.yaml", split, "d/A b"); err == nil {
+		t.Error("Explain of what no row is called does not fail")
+	}
 	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source or job "y", the sources and jobs are f, j, s, w and x` {
 		t.Errorf("Explain of no source: %v", err)
 	}
