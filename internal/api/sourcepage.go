@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
@@ -194,5 +195,9 @@ func later(a, b time.Time) time.Time {
 
 // goneSource answers with a page that says that there is no such source.
 func (a *API) goneSource(w http.ResponseWriter, r *http.Request, name string) {
-	a.gone(w, r, "There is no source “"+name+"”", "It was removed from the configuration, or never was in it.")
+	text := "It was removed from the configuration, or never was in it."
+	if strings.Contains(name, "/") {
+		text = "It has left, as a row of another source that is not among its rows any more; or it was removed from the configuration, or never was in it."
+	}
+	a.gone(w, r, "There is no source “"+name+"”", text)
 }

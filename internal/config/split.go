@@ -23,6 +23,7 @@ const KindSplit = "split"
 // Bounds of split.
 const (
 	MaxRows       = 1000 // of one source
+	MaxRowName    = 64   // characters
 	maxRowTitle   = 100  // characters
 	defaultForget = time.Hour
 )
@@ -52,7 +53,7 @@ type Row struct {
 }
 
 // RowName returns what a row is called in the name of its source: in lower case, with a dash for each run of characters that
-// names do not have, and cut after 64 characters. It is empty if that leaves nothing.
+// names do not have, and cut after MaxRowName characters. It is empty if that leaves nothing.
 func RowName(s string) string {
 	var b strings.Builder
 	dash := false
@@ -71,7 +72,7 @@ func RowName(s string) string {
 		b.WriteRune(c)
 	}
 	name := b.String()
-	return strings.TrimRight(name[:min(len(name), 64)], "-")
+	return strings.TrimRight(name[:min(len(name), MaxRowName)], "-")
 }
 
 // RowTitle returns a title that upstreams choose as one line of at most 100 characters.

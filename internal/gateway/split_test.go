@@ -445,6 +445,10 @@ func TestRowsThatCannotBe(t *testing.T) {
 			{`[{"id": true}, {}, {}]`, "split: row 1 (/devices/0): name: true is neither a text nor a number (and 2 more rows)"},
 			{`[{"id": "\u0007é"}]`, `split: row 1 (/devices/0): name: "\aé" has no letter from a to z and no digit`},
 			{`[{"id": "a"}, {"id": "x"}, {"id": " A!"}]`, "split: rows 1 and 3 have the same name a"},
+			{
+				`[{"id": "` + strings.Repeat("a", 70) + `"}, {"id": "` + strings.Repeat("a", 80) + `"}]`,
+				"split: rows 1 and 2 have the same name " + strings.Repeat("a", 64) + ", which is cut after 64 characters: name them by something shorter",
+			},
 			{`[` + many.String()[2:] + `]`, "split: each: jq: .devices[] gives more than 1000 results"},
 		} {
 			s.say(200, `{"devices": `+tt.devices+`}`)
@@ -707,6 +711,9 @@ func TestARowThatIsMissingStaysForItsTime(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		s.shows("after a minute", "boiler ok 1\n  boiler/1 ok 20")
+		if w := s.do("GET", "/sources/boiler%2F2"); w.Code != 404 || !strings.Contains(w.Body.String(), "not among its rows any more") {
+			t.Errorf("the page of a row that has left is %d %s", w.Code, w.Body)
+		}
 		stop()
 		s.End()
 	})

@@ -19,7 +19,7 @@ var (
 	// ErrNoSource is why a value is not taken for a source that is not configured.
 	ErrNoSource = errors.New("there is no such source")
 	// ErrNotPushed is why a value is not taken for a source that gets its values otherwise.
-	ErrNotPushed = errors.New("it gets its values itself: values are sent only to a source with push")
+	ErrNotPushed = errors.New("values are sent to a source with push, and not to a row of one")
 )
 
 // An UnusableError is why what was sent to a source gives no value. The source has the same error.

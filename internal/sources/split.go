@@ -60,7 +60,11 @@ func (s *poller) rowsOf(ctx context.Context, answer kind.Result) (rows []row, wr
 			continue
 		}
 		if before, ok := first[r.Name]; ok {
-			return nil, "", fmt.Errorf("split: rows %d and %d have the same name %s", before+1, i+1, r.Name)
+			long := ""
+			if len(r.Name) == config.MaxRowName {
+				long = fmt.Sprintf(", which is cut after %d characters: name them by something shorter", config.MaxRowName)
+			}
+			return nil, "", fmt.Errorf("split: rows %d and %d have the same name %s%s", before+1, i+1, r.Name, long)
 		}
 		first[r.Name] = i
 		rows = append(rows, r)
