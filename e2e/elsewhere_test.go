@@ -94,6 +94,10 @@ func TestAWall(t *testing.T) {
 		if got := eval[[]string](p, pressed); len(got) > 0 {
 			t.Errorf("there is something to press: %q", got)
 		}
+		beside := eval[bool](p, `document.querySelector("#sections").getBoundingClientRect().top < document.querySelector(".attention").getBoundingClientRect().bottom`)
+		if isWide := size[0] > size[1]; beside != isWide {
+			t.Errorf("at %v the sections are beside what needs attention: %t, want %t", size, beside, isWide)
+		}
 		seen := eval[int](p, `(() => {
 			const seen = new Set(), box = document.querySelector("#sections").getBoundingClientRect();
 			for (let i = 0; i < 60; i++) {

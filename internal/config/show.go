@@ -24,7 +24,7 @@ func showKeys(s *Show) grammar.Keys {
 		grammar.Number("min", "the ends of the scale, `min` below `max`", &s.Min),
 		grammar.Number("max", "the ends of the scale, `min` below `max`", &s.Max),
 		grammar.Func("decimals",
-			"digits after the decimal point. Without it a page rounds what is not whole to five digits that count, or two after the point",
+			"digits after the decimal point. Without it a page shows whole numbers whole, and rounds others to five digits that count, or two after the point",
 			grammar.WholeNumber(0, 10), func(v *grammar.Node) { s.Decimals = readDecimals(v) }),
 		grammar.Func("history",
 			"how long numbers are kept, from `1m` to `744h` (31 days), or to `5y` with a `dir` in `store`",

@@ -18,7 +18,7 @@ export function card(source, now) {
   const { name, show = {}, state, value } = source, badge = judge(source), since = began(source);
   const view = {
     key: source.key, name, href: sourceHref(name), title: shown(source.title ?? "", 120) || name, section: source.section ?? "", ...badge,
-    value: "", unit: "", exact: "", text: "", fields: [], table: null, note: "", long: false,
+    value: "", unit: "", exact: "", text: "", fields: [], table: null, note: "",
     dim: state === "stale", age: age(Date.parse(source.updated_at), now), next: next(source, now), since: since ? elapsed(since, now) : "", at: since,
   };
   if (value === null || value === undefined) {
@@ -27,20 +27,30 @@ export function card(source, now) {
   } else if (Array.isArray(value)) list(view, value, now);
   else if (typeof value === "object") object(view, value, show, now);
   else headline(view, value, show, now);
-  view.long = length(view.value) > 8;
+  const size = length(view.value);
+  view.long = size > 18 ? "longest" : size > 11 ? "longer" : size > 8 ? "long" : "";
+  view.wide = view.fields.some((f) => length(f.value) > 11);
   view.line = cause(source, now);
   view.bad = view.line !== "";
-  if (!view.bad && view.value) view.line = view.fields.map((f) => `${f.name} ${f.value}`).join(" · ");
-  view.brief = inLine(view);
-  view.short = !view.value || length(view.value) > 9 ? view.word : view.value;
+  if (!view.bad && view.value) view.line = inLine(view.fields);
+  view.brief = summed(view);
+  view.broad = length(view.brief) > 14;
+  [view.short, view.of] = !view.value || (view.state !== "ok" && view.long) ? [view.word, ""] : [view.value, view.unit];
   return view;
 }
 
+/** Fields in a line, which breaks only between two of them: so a number is there as a whole, or not at all. */
+function inLine(fields) {
+  return fields.map((f) => `${f.name} ${f.value}`.replaceAll(" ", "\u00a0")).join(" ·\u00a0");
+}
+
 /** The value of a source in a line. */
-function inLine({ table, text, bad, value, fields }) {
+function summed({ table, text, bad, value, fields }) {
   if (table) return plural(table.rows.length, "row", "rows");
   if (text) return bad ? "–" : text;
-  return value || fields.slice(0, 2).map((f) => `${f.name} ${f.value}`).join(" ");
+  if (value) return value;
+  const two = inLine(fields.slice(0, 2));
+  return length(two) <= 30 ? two : inLine(fields.slice(0, 1));
 }
 
 function object(view, value, show, now) {
@@ -80,12 +90,19 @@ function list(view, value, now) {
     view.text = value.slice(0, 12).map((one) => brief(one, now)).join(", ");
     return;
   }
-  const names = Object.keys(value[0]), head = names.slice(0, 3);
-  view.table = { head, rows: value.slice(0, 3).map((one) => head.map((name) => brief(isObject(one) ? one[name] : null, now))) };
+  const names = Object.keys(value[0]), rows = value.slice(0, 3), head = names.slice(0, columns(rows, names.slice(0, 3)));
+  view.table = { head, rows: rows.map((one) => head.map((name) => brief(isObject(one) ? one[name] : null, now))) };
   const more = [];
   if (value.length > 3) more.push(plural(value.length - 3, "more row", "more rows"));
-  if (names.length > 3) more.push(plural(names.length - 3, "more column", "more columns"));
+  if (names.length > head.length) more.push(plural(names.length - head.length, "more column", "more columns"));
   view.note = more.join(", ");
+}
+
+/** How many columns have room, so that no number is cut. */
+function columns(rows, head) {
+  const numbers = rows.flatMap((one) => head.map((name) => (isObject(one) ? one[name] : null))).filter((v) => typeof v === "number" || typeof v === "bigint");
+  const longest = Math.max(0, ...numbers.map((v) => number(v, undefined, true).length));
+  return longest > 17 ? 1 : longest > 11 ? 2 : 3;
 }
 
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)$/;

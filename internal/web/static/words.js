@@ -66,18 +66,17 @@ export function seconds(at) {
 }
 
 /**
- * A number (or a bigint) with its digits in groups, and `decimals` of them behind the point. Compact, it has room for 11
- * characters: a larger one gets a prefix, or a power of ten; and without decimals it is rounded, unless it is whole.
+ * A number (or a bigint) with its digits in groups, and `decimals` of them behind the point. Compact, a whole one has
+ * all digits of 64 bits, another one is rounded if there are no `decimals`, and what is larger, or very small, gets a power of ten.
  */
 export function number(value, decimals, compact) {
   const whole = typeof value === "bigint" || (Number.isInteger(value) && Math.abs(value) < 1e21);
   if (whole && (!decimals || String(value).length > 15)) {
     const digits = grouped(String(value));
-    if (!compact || digits.length <= 11) return digits;
+    if (!compact || digits.length < 28) return digits;
   }
   const x = Number(value), size = Math.abs(x);
   if (compact && (size >= 1e15 || (x !== 0 && size < 1e-4))) return scientific(value);
-  if (compact && size >= 1e7) return short(x);
   const text = decimals !== undefined ? fixed(x, decimals) : compact ? rounded(x) : plain(x);
   const [digits, rest] = text.replace(/^-(?=[0.]+$)/, "").split("."); // a little less than nothing is nothing
   return grouped(digits) + (rest ? `.${rest}` : "");
@@ -90,27 +89,15 @@ function rounded(x) {
   return rest.length <= places ? text : fixed(x, places).replace(/\.?0+$/, "");
 }
 
-/** A large number with the prefix that units have. */
-function short(x) {
-  for (const [of, word] of [[1e12, "T"], [1e9, "G"], [1e6, "M"]]) {
-    if (Math.abs(x) >= of) return `${fixed(x / of, 2)}\u202f${word}`;
-  }
-}
-
+/** The mantissa with two decimals, and the power of ten. A bigint may be larger than any number. */
 function scientific(value) {
-  const [mantissa, power] = exponential(value);
-  return `${mantissa}×10${String(power).replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]))}`;
-}
-
-/** The mantissa with two decimals, and the exponent of ten. A bigint may be larger than any number. */
-function exponential(value) {
-  if (typeof value === "bigint" && !Number.isFinite(Number(value))) {
-    const digits = String(value), sign = digits.startsWith("-") ? 1 : 0;
-    const [mantissa, carry] = Number(`${digits.slice(0, sign + 1)}.${digits.slice(sign + 1, sign + 17)}`).toExponential(2).split("e");
-    return [mantissa, digits.length - sign - 1 + Number(carry)];
+  let x = Number(value), more = 0;
+  if (!Number.isFinite(x)) {
+    const [, first, rest] = /^(-?\d)(\d+)$/.exec(value);
+    [x, more] = [Number(`${first}.${rest.slice(0, 16)}`), rest.length];
   }
-  const [mantissa, power] = Number(value).toExponential(2).split("e");
-  return [mantissa, Number(power)];
+  const [mantissa, power] = x.toExponential(2).split("e");
+  return `${mantissa}×10${String(Number(power) + more).replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]))}`;
 }
 
 /** The shortest digits that mean x, without an exponent. */
@@ -127,7 +114,7 @@ function plain(x) {
 function fixed(x, n) {
   if (Math.abs(x) >= 1e21) return String(BigInt(x)) + (n > 0 ? `.${"0".repeat(n)}` : "");
   const text = x.toFixed(n), twice = Math.abs(x) * 10 ** n * 2;
-  if (twice % 2 !== 1 || !/^50*$/.test(x.toFixed(Math.min(100, n + 40)).slice(-40))) return text;
+  if ((twice < 2 ** 53 && twice % 2 !== 1) || !/^50*$/.test(x.toFixed(Math.min(100, n + 40)).slice(-40))) return text;
   const last = Number(text.at(-1));
   return last % 2 === 0 ? text : text.slice(0, -1) + (last - 1); // toFixed has gone away from zero
 }

@@ -1,7 +1,9 @@
 package view
 
 import (
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/wire"
 )
@@ -25,9 +27,12 @@ type Card struct {
 	Dim    bool     `json:"dim"`   // the value is not news
 	Line   string   `json:"line"`  // the cause, or fields in a line
 	Bad    bool     `json:"bad"`   // Line is a cause
-	Long   bool     `json:"long"`  // the headline needs a smaller type
+	Long   string   `json:"long"`  // the headline needs a smaller type ("long"), the whole line ("longer"), or both ("longest")
+	Wide   bool     `json:"wide"`  // a field needs a whole line
 	Short  string   `json:"short"` // the value or the word, for a tile
+	Of     string   `json:"of"`    // the unit of Short
 	Brief  string   `json:"brief"` // the value in a line, for a row
+	Broad  bool     `json:"broad"` // which needs more room
 	Age    string   `json:"age"`
 	Next   string   `json:"next"`
 	Since  string   `json:"since"` // for how long it has been in the state
@@ -59,17 +64,26 @@ func (l Look) Card(s wire.Source) Card {
 		c.Since, c.At = l.Since(at), at.UnixMilli()
 	}
 	l.value(&c, s)
-	c.Long = len([]rune(c.Value)) > 8
+	switch n := length(c.Value); {
+	case n > 18:
+		c.Long = "longest"
+	case n > 11:
+		c.Long = "longer"
+	case n > 8:
+		c.Long = "long"
+	}
+	c.Wide = slices.ContainsFunc(c.Fields, func(f Field) bool { return length(f.Value) > 11 })
 	if c.Line = l.Cause(s); c.Line != "" {
 		c.Bad = true
 	} else if c.Value != "" {
-		c.Line = inLine(c.Fields, " · ")
+		c.Line = inLine(c.Fields)
 	}
-	c.Short = c.Value
-	if c.Value == "" || len([]rune(c.Value)) > 9 {
-		c.Short = c.Word
+	// A tile that has no room leaves a value out, but not what is not ok.
+	if c.Short, c.Of = c.Value, c.Unit; c.Value == "" || c.State != "ok" && c.Long != "" {
+		c.Short, c.Of = c.Word, ""
 	}
 	c.Brief = c.brief()
+	c.Broad = length(c.Brief) > 14
 	return c
 }
 
@@ -85,13 +99,19 @@ func (c *Card) brief() string {
 	case c.Value != "":
 		return c.Value
 	}
-	return inLine(c.Fields[:min(2, len(c.Fields))], " ")
+	if text := inLine(c.Fields[:min(2, len(c.Fields))]); length(text) <= 30 {
+		return text
+	}
+	return inLine(c.Fields[:1])
 }
 
-func inLine(fields []Field, separator string) string {
+// inLine is fields in a line, which breaks only between two of them: so a number is there as a whole, or not at all.
+func inLine(fields []Field) string {
 	var parts []string
 	for _, f := range fields {
-		parts = append(parts, f.Name+" "+f.Value)
+		parts = append(parts, strings.ReplaceAll(f.Name+" "+f.Value, " ", "\u00a0"))
 	}
-	return strings.Join(parts, separator)
+	return strings.Join(parts, " ·\u00a0")
 }
+
+func length(text string) int { return utf8.RuneCountInString(text) }

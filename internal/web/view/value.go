@@ -87,7 +87,8 @@ func (l Look) list(c *Card, v []any, raw []byte) {
 	var rows []json.RawMessage
 	_ = json.Unmarshal(raw, &rows) // it has been decoded before
 	head := order(rows[0])
-	c.Table = &Table{Head: append([]string{}, head[:min(len(head), 3)]...)}
+	most := columns(v[:min(len(v), 3)], head[:min(len(head), 3)])
+	c.Table = &Table{Head: append([]string{}, head[:most]...)}
 	for _, one := range v[:min(len(v), 3)] {
 		object, _ := one.(map[string]any)
 		cells := []string{}
@@ -103,10 +104,30 @@ func (l Look) list(c *Card, v []any, raw []byte) {
 	if len(v) > 3 {
 		more = append(more, Plural(len(v)-3, "more row", "more rows"))
 	}
-	if len(head) > 3 {
-		more = append(more, Plural(len(head)-3, "more column", "more columns"))
+	if len(head) > most {
+		more = append(more, Plural(len(head)-most, "more column", "more columns"))
 	}
 	c.Note = strings.Join(more, ", ")
+}
+
+// columns is how many columns have room, so that no number is cut.
+func columns(rows []any, head []string) int {
+	longest := 0
+	for _, one := range rows {
+		object, _ := one.(map[string]any)
+		for _, name := range head {
+			if n, ok := object[name].(json.Number); ok {
+				longest = max(longest, length(Number(n, nil, true)))
+			}
+		}
+	}
+	switch {
+	case longest > 17:
+		return min(len(head), 1)
+	case longest > 11:
+		return min(len(head), 2)
+	}
+	return len(head)
 }
 
 // decode keeps numbers as they are written.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Lasted is a duration in words that are read at a glance: "12 s", "4 min", "5 h 12 min", "9 days".
@@ -88,13 +89,17 @@ func midnight(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
 }
 
+// Room is the length of the longest whole number of 64 bits, with a sign.
+const room = len("-18,446,744,073,709,551,615")
+
 // Number is a number as people read it: exact, with as many decimals as the configuration says, or else compact. Compact, a whole number
-// has all its digits, up to 11 characters; another one is rounded by [rounded]; and what has no room gets a prefix, or a power of ten.
+// that fits into 64 bits has all its digits, since it may be a serial number or a time; another one is rounded by [rounded]; and what is
+// larger than any of these, or very small, gets a power of ten.
 func Number(n json.Number, decimals *int, compact bool) string {
 	x, err := n.Float64()
 	if whole, ok := wholeOf(n, x); ok && (decimals == nil || *decimals == 0 || len(whole) > 15) {
 		digits := grouped(whole)
-		if !compact || len(digits) <= 11 {
+		if !compact || utf8.RuneCountInString(digits) <= room {
 			return digits
 		}
 	}
@@ -103,8 +108,6 @@ func Number(n json.Number, decimals *int, compact bool) string {
 		return n.String()
 	case compact && (math.Abs(x) >= 1e15 || x != 0 && math.Abs(x) < 1e-4):
 		return scientific(n)
-	case compact && math.Abs(x) >= 1e7:
-		return short(x)
 	}
 	text := strconv.FormatFloat(x, 'f', -1, 64)
 	switch {
@@ -147,19 +150,6 @@ func rounded(x float64, text string) string {
 	}
 	text = strconv.FormatFloat(x, 'f', places, 64)
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
-}
-
-// short is a large number with the prefix that units have.
-func short(x float64) string {
-	for _, p := range []struct {
-		of   float64
-		word string
-	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}} {
-		if math.Abs(x) >= p.of {
-			return strconv.FormatFloat(x/p.of, 'f', 2, 64) + "\u202f" + p.word
-		}
-	}
-	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
 func scientific(n json.Number) string {
