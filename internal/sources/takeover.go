@@ -73,6 +73,7 @@ func (s *poller) begin(before *poller) {
 		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.deps.Clock.Now()))
 		snap.NextAt, snap.Waiting = s.next(scheduler)
 	case len(s.splits) > 0:
+		s.computed = 0
 		s.svc.inputChanged(s) // when all rows have begun
 	default:
 		scheduler.Schedule(s.key, 0)
