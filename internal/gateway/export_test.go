@@ -20,6 +20,9 @@ import (
 	"github.com/tidewire/tidewire/snapshot/snapshottest"
 )
 
+// SubjectOf is the subject to which the states of a topic are published.
+var SubjectOf = subjectOf
+
 // LogHooks has the log have each hook of the schedulers that are made from now on, until restore is called.
 func LogHooks() (restore func()) {
 	before := slowHook

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -129,12 +131,23 @@ func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
 			return errNoLink
 		}
 		for _, s := range states {
-			if err := link.Publish(ctx, to.Subject+"."+strings.Replace(s.Topic, "/", ".", 1), s.Data); err != nil {
+			if err := link.Publish(ctx, subjectOf(to.Subject, s.Topic), s.Data); err != nil {
 				return err
 			}
 		}
 		return nil
 	}}
+}
+
+// subjectOf is the subject to which the states of a topic are published. Servers take a message for a subject with an empty word
+// and give it to nobody, and names may have dots that leave one: "node-1.", "a..b".
+func subjectOf(prefix, topic string) string {
+	what, name, _ := strings.Cut(topic, "/")
+	words := strings.Split(name, ".")
+	for i, word := range words {
+		words[i] = cmp.Or(word, "_")
+	}
+	return strings.Join(slices.Concat([]string{prefix, what}, words), ".")
 }
 
 // toHTTP posts states together, as {"snapshots":[...]}.

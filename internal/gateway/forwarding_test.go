@@ -261,3 +261,15 @@ func TestStatesAreFewerForASmallReceiver(t *testing.T) {
 		}
 	})
 }
+
+// Whatever a source is called, its subject has no empty word: nobody would get what is published there.
+func TestSubjects(t *testing.T) {
+	for topic, want := range map[string]string{
+		"source/tank": "site.north.source.tank", "job/scan.all": "site.north.job.scan.all", "source/boiler/1": "site.north.source.boiler/1",
+		"source/boiler/node-1.": "site.north.source.boiler/node-1._", "source/a..b": "site.north.source.a._.b",
+	} {
+		if got := gateway.SubjectOf("site.north", topic); got != want {
+			t.Errorf("the subject of %s is %s, want %s", topic, got, want)
+		}
+	}
+}
