@@ -113,6 +113,10 @@ func (c *change) Apply() {
 			s.use(inputs[name])
 		}
 	}
+	told := make(map[*poller]bool, len(c.Next))
+	for _, s := range c.Next {
+		s.findTold(told)
+	}
 	for _, s := range c.Fresh {
 		s.addTasks()
 	}

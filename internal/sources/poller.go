@@ -69,6 +69,7 @@ type poller struct {
 	renamed   bool               // its children may have names that no row has any more
 	left      snapshot.Entry     // what the owner before has left; without data: nothing
 	uses      []*poller          // its inputs
+	isTold    bool               // nobody can ask for its value, see [poller.findTold]
 	splits    []*poller          // the sources that are split of which these, or their rows, are among its inputs
 	heldSince time.Time          // since when it is not computed as rows of these are being told; zero: it is
 	unfollow  []func()           // each ends the wakes by one input
@@ -300,7 +301,7 @@ func (s *poller) publish(snap wire.Source) {
 func (s *poller) encode(snap wire.Source) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Section, snap.Show = s.key, s.Name, s.Title, s.Section, s.show
 	if snap.State != wire.SourceRemoved {
-		snap.Kind, snap.Upstream, snap.Told, snap.Inputs = s.Kind, s.upstream, s.isTold(), s.from
+		snap.Kind, snap.Upstream, snap.Told, snap.Inputs = s.Kind, s.upstream, s.isTold, s.from
 		if !s.missing.IsZero() {
 			snap.Missing = s.svc.deps.Clock.People(s.missing)
 		}

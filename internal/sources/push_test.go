@@ -36,6 +36,7 @@ sources:
   door: {push: {limit: 3/s}, pick: .v}
   sum: {from: [door], combine: .door.value * 2}
   disk: {exec: [df]}
+  both: {from: [sum, disk], needs: any}
 `)
 		p.wantState("before the first value", "door", "pending", "<nil>", "")
 		p.push("door", `{"v": 5}`, "")
@@ -58,8 +59,11 @@ sources:
 		p.push("door", `{"v": 8}`, "it takes at most 3/s: the next one in ")
 		p.push("disk", `1`, sources.ErrNotPushed.Error())
 		p.push("none", `1`, sources.ErrNoSource.Error())
-		if _, err := p.Refresh(t.Context(), "door"); !errors.Is(err, kind.ErrNotAsked) {
-			t.Errorf("a refresh is %v, want %v", err, kind.ErrNotAsked)
+		for _, name := range []string{"door", "sum", "disk", "both"} {
+			told, _ := p.now(name)["told"].(bool)
+			if _, err := p.Refresh(t.Context(), name); told != errors.Is(err, kind.ErrNotAsked) || told != (name == "door" || name == "sum") {
+				t.Errorf("told of %s is %v, and a refresh is %v", name, told, err)
+			}
 		}
 	})
 }

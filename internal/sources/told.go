@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
@@ -52,11 +53,21 @@ func (s *poller) ask(internal *smartpoll.Internal) bool {
 	return true
 }
 
-// isTold reports whether s, or the source of which it is a child, is told its values and cannot be asked.
-func (s *poller) isTold() bool {
-	opened := s.origin().opened
-	_, tells := opened.(kind.Subscriber)
-	return tells && !kind.CanAsk(opened)
+// findTold finds out whether s cannot be asked: it, the source of which it is a child, or everything that it is computed from is
+// told its values. Known has what was found out already.
+func (s *poller) findTold(known map[*poller]bool) bool {
+	isTold, ok := known[s]
+	switch {
+	case ok:
+	case s.from != nil:
+		isTold = !slices.ContainsFunc(s.uses, func(input *poller) bool { return !input.findTold(known) })
+	default:
+		opened := s.origin().opened
+		_, tells := opened.(kind.Subscriber)
+		isTold = tells && !kind.CanAsk(opened)
+	}
+	known[s], s.isTold = isTold, isTold
+	return isTold
 }
 
 // release waits until what s has opened has ended, and closes it, once. The tasks of s are gone.
