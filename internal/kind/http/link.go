@@ -17,8 +17,8 @@ import (
 // dialSocketWithin bounds the time in which a Unix socket takes a connection.
 const dialSocketWithin = 10 * time.Second
 
-// A Link is the way to an upstream that needs one of its own: because of its certificates, its socket, its proxy, its
-// credential, or that it serves one connection at a time. Upstreams without any of these share the client of [kind.Env]. It is the [http.RoundTripper] of [ClientOf].
+// A Link is the way to an upstream that needs one of its own: because of its certificates, its socket, its proxy or its
+// credential. Upstreams without any of these share the client of [kind.Env]. It is the [http.RoundTripper] of [ClientOf].
 //
 // It adds the credential to each request, and refuses a request to another origin than the upstream's, whoever makes it.
 // A closed Link still works, for runs that have begun with it, but keeps no connection.
@@ -32,21 +32,54 @@ type Link struct {
 // ClientOf returns the client for requests to an upstream whose [kind.Upstream.Open] has returned link: shared, which may
 // be nil, if that was nothing.
 func ClientOf(link io.Closer, shared *http.Client) *http.Client {
-	if l, ok := link.(*Link); ok && l != nil {
-		return &http.Client{Transport: l}
+	switch l := link.(type) {
+	case *Link:
+		if l != nil {
+			return &http.Client{Transport: l}
+		}
+	case onceLink:
+		return &http.Client{Transport: once{shared}}
 	}
 	return shared
+}
+
+// A onceLink is the way to an upstream without a [Link] that serves one connection at a time: the client that all share, which
+// closes each connection after its request.
+type onceLink struct{}
+
+// Close implements [io.Closer].
+func (onceLink) Close() error { return nil }
+
+// once makes requests by a client, nil for the shared one, of which none leaves a connection, also after a redirect.
+type once struct{ client *http.Client }
+
+func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
+	way := shared.Transport
+	if o.client != nil {
+		way = o.client.Transport
+	}
+	sent := r.WithContext(r.Context())
+	sent.Close = true
+	resp, err := way.RoundTrip(sent)
+	if resp != nil {
+		resp.Request = r // as the caller of a RoundTripper expects
+	}
+	return resp, err
 }
 
 // needsLink reports whether requests to u cannot be made by a client that all share.
 func (u *Upstream) needsLink() bool {
 	return u.TLS != (kind.TLS{}) || u.Unix != "" || u.Proxy != nil || u.NoProxy || u.LinkLocal || u.Auth.needsLink() ||
-		!u.KeepAlive // connections that are shared are used again
+		!u.KeepAlive && u.URL.Scheme == "https" // such a device gets no HTTP/2, whose connections are not for one request
 }
 
-// Open implements [kind.Upstream]: it returns a [*Link], or nil for an upstream that needs none.
+// Open implements [kind.Upstream]: it returns a link for [ClientOf], or nil for an upstream that needs none.
 func (u *Upstream) Open(env kind.UpstreamEnv) (io.Closer, error) {
-	if !u.needsLink() {
+	switch {
+	case u.needsLink():
+	case !u.KeepAlive:
+		return onceLink{}, nil
+	default:
 		return nil, nil
 	}
 	files, err := u.TLS.Open(env.Log)
