@@ -32,6 +32,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -124,12 +125,22 @@ func (o Options) transport() *http.Transport {
 			PingTimeout:      PingTimeout,
 			WriteByteTimeout: Unacknowledged,
 		},
+		OnProxyConnectResponse: connected,
 		MaxIdleConns:           1000,
 		MaxIdleConnsPerHost:    idle,
 		MaxConnsPerHost:        o.MaxConns,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: o.MaxHeader,
 	}
+}
+
+// connected is the error for the answer of a proxy that does not connect: net/http would have the words of its status alone, as if
+// the server had said them.
+func connected(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
+	if r.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("%d %s", r.StatusCode, http.StatusText(r.StatusCode))}
 }
 
 // Default is the client for code that needs no options. Its Transport may be wrapped; it must not be changed.

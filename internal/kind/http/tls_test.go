@@ -309,11 +309,14 @@ func TestProxy(t *testing.T) {
 	var asked []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
-		if r.URL.Path == "/echo" {
+		switch {
+		case r.Method == http.MethodConnect:
+			http.Error(w, "no", http.StatusProxyAuthRequired)
+		case r.URL.Path == "/echo":
 			http.Error(w, "no "+r.Header.Get("Proxy-Authorization"), http.StatusBadGateway)
-			return
+		default:
+			one(w, r)
 		}
-		one(w, r)
 	}))
 	t.Cleanup(proxy.Close)
 	host := strings.TrimPrefix(proxy.URL, "http://")
@@ -330,6 +333,11 @@ func TestProxy(t *testing.T) {
 		t.Errorf("the error is %q, want %q", got, want)
 	}
 
+	u = upstreamOf(t, "{http: https://plant.example, proxy: 'http://ann:s3cret@"+host+"'}")
+	_, err = ask(t, u, open(t, u), "/x").Fetch(t.Context())
+	if got, want := said(err), "the proxy: 407 Proxy Authentication Required"; got != want {
+		t.Errorf("with a proxy that does not connect the error is %q, want %q", got, want)
+	}
 	proxy.Close()
 	_, err = ask(t, u, client, "/now").Fetch(t.Context())
 	if got, want := said(err), "the proxy: connection refused"; got != want {
