@@ -3,6 +3,9 @@ package http
 import (
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 )
 
 // An authoriser makes requests with a credential.
@@ -56,9 +59,13 @@ type queryAuth Parameter
 
 func (q queryAuth) roundTrip(r *http.Request, send sender) (*http.Response, error) {
 	one := again(r, false)
-	query := one.URL.Query()
-	query.Set(q.Name, q.Value)
-	one.URL.RawQuery = query.Encode()
+	// The rest stays as it is: an address that an answer names may have what package url does not take.
+	query := slices.DeleteFunc(strings.Split(one.URL.RawQuery, "&"), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		return pair == "" || err == nil && name == q.Name
+	})
+	one.URL.RawQuery = strings.Join(append(query, url.QueryEscape(q.Name)+"="+url.QueryEscape(q.Value)), "&")
 	return send(one)
 }
 
