@@ -277,7 +277,7 @@ jobs: {scan: {http: {upstream: search, path: /b}, timeout: 200ms}}
 `, u.URL))
 	s.source("a", "ok")
 	run := s.ended(s.json(202, "POST", runs, `{}`)["id"].(string))
-	if run["status"] != "timed_out" || u.count() != 1 {
-		t.Errorf("the run ended as %v after %d requests, want timed_out while the source has used up the limit", run["status"], u.count())
+	if run["status"] != "timed_out" || u.count() != 1 || !contains(of(run, "output"), "/b: not sent: the limits of upstream search allowed no request") {
+		t.Errorf("the run ended as %v after %d requests, want timed_out while the source has used up the limit, and that it says so", run, u.count())
 	}
 }

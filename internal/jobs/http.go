@@ -129,6 +129,7 @@ func pause(answer *httpkind.Answer) time.Duration {
 func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*httpkind.Answer, error) {
 	done, err := j.admit(ctx, j.HTTP.Upstream.Name)
 	if err != nil {
+		r.print(fmt.Sprintf("%s %s: not sent: the limits of upstream %s allowed no request", call.Method, shown(call.URL), j.HTTP.Upstream.Name), true)
 		return nil, err
 	}
 	defer done()
