@@ -52,9 +52,9 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	}()
 	ctx, done := value.WithAdmission(ctx)
 	defer done()
-	s.now = nil
 	if taken := s.taken.Swap(nil); taken != nil {
 		s.now = *taken
+		defer func() { s.now = nil }()
 	}
 	if s.subscription != nil {
 		s.subscription.Start(context.Background()) // until its end: it outlives this poll
