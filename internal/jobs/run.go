@@ -244,9 +244,9 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 		switch err := r.job.s.deps.Store.Stored(ctx, runTopic(r.id)); {
 		case errors.Is(err, snapshot.ErrLost):
 			return Result{}, errLost
-		case err != nil:
+		case err != nil && ctx.Err() != nil:
 			return Result{}, err
-		}
+		} // a disk that fails keeps no run from beginning
 	}
 	r.begun = true
 	r.job.s.alertBegun(r.job.Name)

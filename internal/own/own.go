@@ -145,13 +145,16 @@ func (s *Store) heardOf(e snapshot.Entry) {
 }
 
 // Stored waits until what this process has written last of some topics is in the store, and survives the process if the store does.
-// The error is [snapshot.ErrLost] if it may never be, as this process has no claim on one of them any more, or ctx's. It needs a
-// follower of ForHub.
+// The error is [snapshot.ErrLost] if it may never be, as this process has no claim on one of them any more, or ctx's, or why a disk
+// does not take it now. It needs a follower of ForHub.
 func (s *Store) Stored(ctx context.Context, topics ...string) error {
 	for _, topic := range topics {
 		if err := s.heardOfLast(ctx, topic); err != nil {
 			return err
 		}
+	}
+	if disk, ok := s.inner.(interface{ Stored(context.Context) error }); ok {
+		return disk.Stored(ctx)
 	}
 	return s.inner.Sync(ctx)
 }

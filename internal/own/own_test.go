@@ -353,6 +353,24 @@ func TestAnEndIsReadBeforeItIsTold(t *testing.T) {
 	}
 }
 
+// A disk is one that fails: nothing waits for it.
+type disk struct {
+	*snapshot.Memory
+	err error
+}
+
+func (d *disk) Stored(context.Context) error { return d.err }
+
+// What a disk does not take is not stored, though its followers know it.
+func TestStoredOnADiskThatFails(t *testing.T) {
+	d := &disk{snapshot.NewMemory(), errors.New("disk full")}
+	f := newFixture(t, d)
+	f.claim(t, f.Store, "a", "A").Put([]byte("1"))
+	if err := f.Stored(t.Context(), "a"); !errors.Is(err, d.err) {
+		t.Errorf("Stored = %v, want %v", err, d.err)
+	}
+}
+
 // What was written last is stored when the follower has heard of it, and never if somebody else has the topic.
 func TestStored(t *testing.T) {
 	for name, open := range stores {

@@ -198,7 +198,7 @@ func (e *Events) Settle() {
 func (e *Events) Written() { _ = e.dir.now(context.Background(), func(*tx) error { return nil }) }
 
 // Flush writes what was put.
-func (d *Dir) Flush() { d.snapshots.settle(context.Background(), false) }
+func (d *Dir) Flush() { _ = d.snapshots.settle(context.Background(), false) }
 
 // Path returns the directory.
 func (d *Dir) Path() string { return d.path }

@@ -236,17 +236,17 @@ func (s *Snapshots) writeAgain() {
 	s.flush(nil, false)
 }
 
-// settle waits until what has changed is written, or until that turns out to be impossible now.
-func (s *Snapshots) settle(ctx context.Context, full bool) {
+// settle waits until what has changed is written, or until that turns out to be impossible now; the error is why.
+func (s *Snapshots) settle(ctx context.Context, full bool) error {
 	if _, err := s.dir.Failing(); err != nil {
 		s.flush(nil, full)
-		return
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishWithin)
 	defer cancel()
 	done := make(chan error, 1)
 	s.flush(done, full)
-	_ = wait(ctx, done) // the Dir says that it fails
+	return wait(ctx, done)
 }
 
 // Claim implements [snapshot.Store].
@@ -257,7 +257,7 @@ func (s *Snapshots) Claim(
 	if inner == nil || err != nil {
 		return nil, e, err
 	}
-	s.settle(ctx, false)
+	_ = s.settle(ctx, false) // the Dir says that it fails
 	return &claim{Claim: inner, store: s, topic: topic, n: e.N}, e, nil
 }
 
@@ -271,15 +271,22 @@ func (s *Snapshots) Forget(ctx context.Context, topic, run string) error {
 	return s.memory.Forget(ctx, topic, run)
 }
 
-// Sync implements [snapshot.Store]. What was put before survives the process when it returns.
+// Sync implements [snapshot.Store]. What was put before survives the process when it returns, unless the disk fails, which the
+// Dir says.
 func (s *Snapshots) Sync(ctx context.Context) error {
+	_ = s.Stored(ctx)
+	return s.memory.Sync(ctx)
+}
+
+// Stored returns nil when what was put before survives the process. The error is why it would not, or ctx's.
+func (s *Snapshots) Stored(ctx context.Context) error {
 	s.mu.Lock()
 	dirty := len(s.changed)+len(s.written) > 0
 	s.mu.Unlock()
-	if dirty && ctx.Err() == nil {
-		s.settle(ctx, false)
+	if err := ctx.Err(); err != nil || !dirty {
+		return err
 	}
-	return s.memory.Sync(ctx)
+	return s.settle(ctx, false)
 }
 
 // MaxData implements [snapshot.Store].
@@ -345,7 +352,7 @@ func (s *Snapshots) end(ctx context.Context, end row, retention time.Duration) {
 		s.ends[end.Topic] = end
 	}
 	s.mu.Unlock()
-	s.settle(ctx, true)
+	_ = s.settle(ctx, true)
 }
 
 // Release implements [snapshot.Claim].
@@ -359,7 +366,7 @@ func (c *claim) Release(ctx context.Context) error {
 	err := c.Claim.Release(ctx)
 	c.mu.Unlock()
 	if err == nil {
-		c.store.settle(ctx, false)
+		_ = c.store.settle(ctx, false)
 	}
 	return err
 }

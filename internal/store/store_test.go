@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/store"
+	"github.com/tidewire/tidewire/snapshot"
 )
 
 // open opens a directory until the test ends.
@@ -366,4 +367,38 @@ func TestLinkToNothing(t *testing.T) {
 	if want := link + " is a link to nowhere, which is not there"; !strings.Contains(err.Error(), want) {
 		t.Errorf("Open = %v, want %q", err, want)
 	}
+}
+
+// While the disk fails nothing waits for it, and what was put is not said to be stored.
+func TestWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openLogging(t, t.TempDir(), slog.DiscardHandler)
+		s := d.Snapshots()
+		c, _, err := s.Claim(t.Context(), "a", snapshot.ClaimOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := func(when string, stored bool) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := s.Stored(ctx); (err == nil) != stored {
+				t.Errorf("%s: Stored = %v", when, err)
+			}
+			if err := s.Sync(t.Context()); err != nil {
+				t.Errorf("%s: Sync = %v", when, err)
+			}
+		}
+		c.Put([]byte("1"))
+		is("while it works", true)
+		release := d.Block()
+		c.Put([]byte("2"))
+		is("while it does not answer", false)
+		time.Sleep(time.Minute)
+		is("while it is known to fail", false)
+		release()
+		time.Sleep(time.Minute)
+		is("when it answers", true)
+		closeDir(t, d)
+	})
 }
