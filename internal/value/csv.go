@@ -1,10 +1,12 @@
 package value
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,11 +17,11 @@ import (
 // parseCSV makes a list of objects, one a row: the texts of the row by the names of the columns. A field that a short row
 // lacks is not in the object. Empty lines do not count.
 func parseCSV(f Format, data []byte) (any, error) {
-	text := strings.ToValidUTF8(string(data), "\uFFFD")
+	text, delimiter := named(lined(data))
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = f.Delimiter, -1, true
 	if r.Comma == 0 {
-		r.Comma = texts.Delimiter(text)
+		r.Comma = cmp.Or(delimiter, texts.Delimiter(text))
 	}
 	columns := f.Columns
 	rows := []any{}
@@ -45,6 +47,21 @@ func parseCSV(f Format, data []byte) (any, error) {
 		}
 		rows = append(rows, row)
 	}
+}
+
+var separator = regexp.MustCompile(`^"?(?i:sep)=(.)"?\r?\n`)
+
+// named takes a first line such as sep=; off, by which exports tell spreadsheets what stands between two fields. An empty line stays
+// in its place.
+func named(text string) (rest string, delimiter rune) {
+	found := separator.FindStringSubmatch(text)
+	if found == nil {
+		return text, 0
+	}
+	if delimiter, _ = utf8.DecodeRuneInString(found[1]); !IsDelimiter(delimiter) {
+		return text, 0
+	}
+	return "\n" + text[len(found[0]):], delimiter
 }
 
 // columnsOf reads the names of the columns. One without a name has its number.

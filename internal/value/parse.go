@@ -56,9 +56,18 @@ func (b *budget) take(bytes int) error {
 	return nil
 }
 
+// lined returns data as text, of which the lines end in line feeds: some devices end them in carriage returns alone.
+func lined(data []byte) string {
+	text := strings.ToValidUTF8(string(data), "\uFFFD")
+	if !strings.Contains(text, "\n") {
+		text = strings.ReplaceAll(text, "\r", "\n")
+	}
+	return text
+}
+
 func parseLines(data []byte) []any {
 	lines := []any{}
-	for line := range strings.Lines(strings.ToValidUTF8(string(data), "\uFFFD")) {
+	for line := range strings.Lines(lined(data)) {
 		lines = append(lines, strings.TrimSpace(line))
 	}
 	return lines
