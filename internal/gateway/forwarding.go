@@ -154,11 +154,9 @@ func subjectOf(prefix, topic string) string {
 func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
 	spec := to.Upstream.Spec.(*httpkind.Upstream)
 	webhook := httpkind.Webhook{
-		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
+		Method: http.MethodPost, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
 	}
-	if to.Path != "" {
-		webhook.URL = spec.URL.JoinPath(to.Path)
-	}
+	webhook.URL, _ = spec.At(to.Path) // which was checked with the configuration
 	admit := func(ctx context.Context) (func(), error) { return f.calls.admit(ctx, to.Upstream.Name) }
 	publish := func(ctx context.Context, states []forward.State) error {
 		webhook := webhook

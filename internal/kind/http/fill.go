@@ -97,9 +97,9 @@ func (f *Filled) address(r *Request, values func(string) (any, bool)) error {
 	if err != nil {
 		return err
 	}
-	u := *r.Upstream.URL
-	if path != "" {
-		u = *u.JoinPath(path)
+	u, err := r.Upstream.At(path)
+	if err != nil {
+		return err
 	}
 	var query []string
 	for _, p := range r.Query {
@@ -116,7 +116,7 @@ func (f *Filled) address(r *Request, values func(string) (any, bool)) error {
 			f.Secrets = append(append(f.Secrets, value), f.resultsIn(p.Value)...)
 		}
 	}
-	if f.URL = &u; r.Query != nil {
+	if f.URL = u; r.Query != nil {
 		u.RawQuery = strings.Join(query, "&")
 	}
 	return nil

@@ -83,6 +83,7 @@ func TestWhatIsSent(t *testing.T) {
 		text, method, path, query, body, contentType string
 	}{
 		{"path: /a", "GET", "/base/a", "", "", ""},
+		{"path: /web/http://a//%2F/./é/", "GET", "/base/web/http://a//%2F/./%C3%A9/", "", "", ""},
 		{"method: PUT", "PUT", "/base", "", "", ""},
 		{`json: {a: 1, b: ["2", true, null, 1.5, +3], "c\"": "<é>", d: {}, e: []}`, "POST", "/base", "",
 			`{"a":1,"b":["2",true,null,1.5,3],"c\"":"\u003cé\u003e","d":{},"e":[]}`, "application/json"},

@@ -34,6 +34,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/jq"
@@ -68,6 +69,19 @@ func (u *Upstream) Secrets() kind.Secrets {
 		all = all.And(credentials(secret.OfBasic(u.Proxy.User.Username(), password)...))
 	}
 	return all
+}
+
+// At returns the address of a path, which is escaped, at the upstream. It stays as it is, also with two slashes in a row, as of an
+// address in the path.
+func (u *Upstream) At(path string) (*url.URL, error) {
+	at := *u.URL
+	if path == "" {
+		return &at, nil
+	}
+	at.RawPath = strings.TrimSuffix(at.EscapedPath(), "/") + path
+	var err error
+	at.Path, err = url.PathUnescape(at.RawPath)
+	return &at, err
 }
 
 // String returns the kind and the name of u, of which the rest may be secret.
