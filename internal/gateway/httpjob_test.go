@@ -129,6 +129,10 @@ func TestAnOperationIsFollowed(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, "")
 			var looks atomic.Int32
+			more, credential := "", "Bearer top-secret"
+			if name == "cancelled there" { // the job has a credential of its own
+				more, credential = "headers: {Authorization: Bearer of-the-job, If-Match: x}, ", "Bearer of-the-job"
+			}
 			u.does(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Retry-After", "0")
 				if r.Method == "POST" {
@@ -140,7 +144,7 @@ func TestAnOperationIsFollowed(t *testing.T) {
 					w.WriteHeader(202)
 					return
 				}
-				if r.URL.Path != "/operations/1" || r.Header.Get("Authorization") != "Bearer top-secret" {
+				if r.URL.Path != "/operations/1" || r.Header.Get("Authorization") != credential || r.Header.Get("If-Match") != "" {
 					t.Errorf("the monitor got %s %s", r.URL, r.Header)
 				}
 				answer := c.answers[min(int(looks.Add(1)), len(c.answers))-1]
@@ -149,7 +153,7 @@ func TestAnOperationIsFollowed(t *testing.T) {
 				w.WriteHeader(code)
 				io.WriteString(w, answer[4:])
 			})
-			s := start(t, reindex(u, `path: "/i/{index}", follow: operation-location`))
+			s := start(t, reindex(u, more+`path: "/i/{index}", follow: operation-location`))
 			run := s.ended(s.json(202, "POST", runs, `{"args":{"index":"x"}}`)["id"].(string))
 			if run["status"] != c.status || !c.check(run) {
 				t.Errorf("the run ended as %v, want %s", run, c.status)

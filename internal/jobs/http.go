@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/httpclient"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -66,12 +67,24 @@ func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 		return Result{}, fmt.Errorf("%s %s: its operation is at another place than %s://%s, so it is not followed",
 			req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
 	}
-	return Result{}, j.follow(ctx, r, at, pause(answer))
+	return Result{}, j.follow(ctx, r, httpkind.Call{Method: http.MethodGet, URL: at, Header: j.monitorHeader(req.Header)}, pause(answer))
+}
+
+// monitorHeader is what a monitor is asked with: the header of the upstream, and of that of the job what may be its credential. The
+// rest is about the request.
+func (j httpAction) monitorHeader(sent http.Header) http.Header {
+	header := j.HTTP.Upstream.Header.Clone()
+	for name, lines := range sent {
+		if secret.Names(name) {
+			header[name] = lines
+		}
+	}
+	return header
 }
 
 // follow asks a monitor until its operation has ended. One that does not answer, or is
 // overloaded, is asked again, up to the time-out of the run.
-func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.Duration) error {
+func (j httpAction) follow(ctx context.Context, r *Run, monitor httpkind.Call, wait time.Duration) error {
 	for failures := 0; ; {
 		if wait <= 0 {
 			wait = followInterval << min(failures, 5)
@@ -82,7 +95,7 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 			return context.Cause(ctx)
 		}
 		look, cancel := context.WithTimeoutCause(ctx, followTimeout, clock.TimedOut{After: followTimeout})
-		answer, err := j.call(look, r, httpkind.Call{Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header})
+		answer, err := j.call(look, r, monitor)
 		cancel()
 		wait = 0
 		switch {
@@ -99,7 +112,7 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 			continue
 		case answer.Code < 200 || answer.Code > 299:
 			r.printBody(answer)
-			return r.refused("GET", at, answer)
+			return r.refused(monitor.Method, monitor.URL, answer)
 		}
 		failures, wait = 0, pause(answer)
 		if over, err := r.takeOperation(answer); over {
