@@ -466,6 +466,7 @@ func TestExploreSaysWhatIsWrong(t *testing.T) {
 		{[]string{"--"}, exitUsage, "say what to explore"},
 		{[]string{"ls", "/"}, exitUsage, "write -- before a command"},
 		{[]string{"10.0.0.9/status"}, exitFailure, "if it is an address, write http://10.0.0.9/status"},
+		{[]string{"ftp://10.0.0.9/status"}, exitFailure, "explore asks http:// and https:// addresses, not those of ftp"},
 		{[]string{"/nowhere"}, exitFailure, "no such file"},
 		{[]string{"http://"}, exitUsage, "the address cannot be read"},
 		{[]string{server.URL + "/none"}, exitFailure, "404 Not Found"},

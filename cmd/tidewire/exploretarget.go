@@ -82,6 +82,9 @@ func (e *explorer) httpFlag() string {
 // ofFile makes the draft of a file.
 func (e *explorer) ofFile(name string) error {
 	if _, err := os.Stat(name); err != nil {
+		if scheme, _, ok := strings.Cut(name, "://"); ok {
+			return fmt.Errorf("explore asks http:// and https:// addresses, not those of %s", scheme)
+		}
 		if errors.Is(err, os.ErrNotExist) && (strings.Contains(name, ".") || strings.Contains(name, ":")) && !strings.HasPrefix(name, "/") && !strings.HasPrefix(name, ".") {
 			return fmt.Errorf("there is no file %s: if it is an address, write http://%s", name, name)
 		}

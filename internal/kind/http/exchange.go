@@ -239,6 +239,9 @@ func (h Exchange) do(req *http.Request, stored *Stored) (*http.Response, error) 
 // readBody reads the whole body, or as much as it takes to know that it is too large.
 func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		if resp.Request != nil && resp.Request.Header.Get("Accept-Encoding") != "" {
+			return nil, fmt.Errorf("the answer is encoded as %q, since headers have Accept-Encoding: remove that", enc)
+		}
 		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
 	}
 	if resp.ContentLength > value.MaxBody {
@@ -249,6 +252,9 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	body := bytes.NewBuffer(make([]byte, 0, size))
 	for part := value.Small; ; part = min(body.Len(), value.MaxBody+1-body.Len()) {
 		n, err := body.ReadFrom(io.LimitReader(resp.Body, int64(part)))
+		if resp.Uncompressed && errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, errors.New("the answer says that it is gzip, which ends too early or is none")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
 		}

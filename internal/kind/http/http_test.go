@@ -228,6 +228,16 @@ func TestUnknownEncoding(t *testing.T) {
 	if answer, err := (httpkind.Call{Method: "GET", URL: h.URL}).Do(t.Context()); err == nil || err.Error() != want {
 		t.Errorf("the answer to a job's request = %v, %v, want the error %s", answer, err, want)
 	}
+	h.Header = http.Header{"Accept-Encoding": {"gzip, br"}}
+	wantError(t, h, "GET "+h.URL.String()+`: the answer is encoded as "br", since headers have Accept-Encoding: remove that`)
+}
+
+func TestWhatIsNoGzip(t *testing.T) {
+	h := serve(t, "/x", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		fmt.Fprint(w, `{"a":1}`)
+	})
+	wantError(t, h, "GET "+h.URL.String()+": the answer says that it is gzip, which ends too early or is none")
 }
 
 func TestGzip(t *testing.T) {

@@ -335,7 +335,7 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 		},
 			"no token from http://id.example: 503 Service Unavailable: no ***"},
 		{"", func(w http.ResponseWriter) bool { fmt.Fprint(w, "<html>"); return true },
-			"no token from http://id.example: the answer is neither JSON nor a form"},
+			"no token from http://id.example: the answer cannot be read: want JSON with a whole number as expires_in, or a form, of at most 1 MiB"},
 		{"", func(w http.ResponseWriter) bool {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, "{}")
@@ -345,7 +345,7 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, "cl13nt")
 			return true
-		}, "no token from http://id.example: the answer is neither JSON nor a form"},
+		}, "no token from http://id.example: the answer cannot be read: want JSON with a whole number as expires_in, or a form, of at most 1 MiB"},
 		{"", func(w http.ResponseWriter) bool {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, `{"access_token": "a\nb, which is long enough"}`)

@@ -83,7 +83,7 @@ func (t *tokens) failure(ctx context.Context, start time.Time, err error) error 
 func tokenReason(err error) string {
 	if text, ok := strings.CutPrefix(err.Error(), "oauth2: "); ok {
 		if strings.HasPrefix(text, "cannot parse") { // it may quote the answer
-			return "the answer is neither JSON nor a form"
+			return "the answer cannot be read: want JSON with a whole number as expires_in, or a form, of at most 1 MiB"
 		}
 		return text
 	}
