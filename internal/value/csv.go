@@ -17,12 +17,12 @@ import (
 // parseCSV makes a list of objects, one a row: the texts of the row by the names of the columns. A field that a short row
 // lacks is not in the object. Empty lines do not count.
 func parseCSV(f Format, data []byte) (any, error) {
-	text, delimiter := named(lined(data))
-	r := csv.NewReader(strings.NewReader(text))
-	r.Comma, r.FieldsPerRecord, r.ReuseRecord = f.Delimiter, -1, true
-	if r.Comma == 0 {
-		r.Comma = cmp.Or(delimiter, texts.Delimiter(text))
+	text, delimiter := lined(data), f.Delimiter
+	if delimiter == 0 {
+		text, delimiter = named(text)
 	}
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.FieldsPerRecord, r.ReuseRecord = cmp.Or(delimiter, texts.Delimiter(text)), -1, true
 	columns := f.Columns
 	rows := []any{}
 	for {
