@@ -52,8 +52,8 @@ func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 	}
 }
 
-// AdmitReading waits until ctx may read so many bytes more of an answer that is not small. Slow answers hold as much as
-// they have, and leave the rest to others. Where many answers have taken all that there is, so that each would wait for the
+// AdmitReading waits until ctx may read so many bytes more of an answer that is not small. Slow answers hold little more
+// than they have, and leave the rest to others. Where many answers have taken all that there is, so that each would wait for the
 // others, one of them goes on.
 func AdmitReading(ctx context.Context, bytes int) error {
 	p, _ := ctx.Value(placeKey{}).(*place)

@@ -250,7 +250,7 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	// The announced length is trusted only up to the size of a usual answer: the server may send less.
 	size := min(max(resp.ContentLength, 0), 64<<10) + bytes.MinRead
 	body := bytes.NewBuffer(make([]byte, 0, size))
-	for part := value.Small; ; part = min(body.Len(), value.MaxBody+1-body.Len()) {
+	for part := value.Small; ; {
 		n, err := body.ReadFrom(io.LimitReader(resp.Body, int64(part)))
 		if resp.Uncompressed && errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, errors.New("the answer says that it is gzip, which ends too early or is none")
@@ -261,14 +261,14 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 		if n < int64(part) || body.Len() > value.MaxBody {
 			break
 		}
-		more := body.Len() // twice as much as there is, or all that is announced
-		if left := int(resp.ContentLength) - body.Len(); left >= 0 {
-			more = min(more, left)
+		part = min(body.Len(), value.MaxBody+1-body.Len())
+		if left := int(resp.ContentLength) - body.Len(); left >= 0 { // in fewer steps, which leave less garbage
+			part = max(1, min(3*body.Len(), left))
 		}
-		if err := value.AdmitReading(ctx, more); err != nil {
+		if err := value.AdmitReading(ctx, part); err != nil {
 			return nil, err
 		}
-		body.Grow(more + bytes.MinRead)
+		body.Grow(part + bytes.MinRead)
 	}
 	if body.Len() > value.MaxBody {
 		return nil, value.ErrTooLarge
