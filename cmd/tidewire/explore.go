@@ -202,7 +202,7 @@ func (e *explorer) finish() error {
 	var value any
 	raw, err := e.poll(text, name)
 	if err == nil {
-		err = json.Unmarshal(raw, &value)
+		value, err = exactly(raw)
 	}
 	if err != nil {
 		return fmt.Errorf("the source was not written, since it does not work: %w", err)

@@ -314,17 +314,19 @@ func TestSourceRows(t *testing.T) {
 		{"name":"hot","state":"ok","value":{"t":93.456,"u":1},"show":{"value":"t","unit":"°C","decimals":1},"updated_at":"2026-11-21T11:59:58Z","next_at":"2026-11-21T12:00:03Z","alert":{"state":"firing"}},
 		{"name":"away","state":"stale","value":{"b":true,"a":[]},"updated_at":"2026-11-21T09:00:00Z","next_at":"2026-11-21T12:00:40Z","waiting":"backoff","error":"no\nroute","alert":{"state":"pending"}},
 		{"name":"wide-水位","state":"pending","value":null,"next_at":null},
-		{"name":"small","state":"ok","value":0.00123456,"updated_at":"2026-11-18T12:00:00Z","next_at":"2026-11-21T11:59:59Z"}
+		{"name":"small","state":"ok","value":0.00123456,"updated_at":"2026-11-18T12:00:00Z","next_at":"2026-11-21T11:59:59Z"},
+		{"name":"exact","state":"ok","value":{"serial":9007199254740993,"flow":0.9824,"n":-12345.678},"show":{}}
 	]`), &rows); err != nil {
 		t.Fatal(err)
 	}
 	table := sourceTable{rows: rows, skew: time.Hour}
 	want := []string{
-		"SOURCE     STATE        VALUE          AGE  NEXT           ERROR",
-		"hot        ● ok, alert  93.5 °C        2 s  3 s",
-		"away       ▲ stale      a none, b yes  3 h  40 s, backoff  no route",
-		"wide-水位  ○ pending    –              –    –",
-		"small      ● ok         0.00123        3 d  now",
+		"SOURCE     STATE        VALUE                                              AGE  NEXT           ERROR",
+		"hot        ● ok, alert  93.5 °C                                            2 s  3 s",
+		"away       ▲ stale      a none, b yes                                      3 h  40 s, backoff  no route",
+		"wide-水位  ○ pending    –                                                  –    –",
+		"small      ● ok         0.0012346                                          3 d  now",
+		"exact      ● ok         flow 0.9824, n -12345.68, serial 9007199254740993  –    –",
 	}
 	got := table.lines(nil, 0, now.Add(time.Hour))
 	for i := range want {
@@ -339,7 +341,7 @@ func TestSourceRows(t *testing.T) {
 			}
 		}
 	}
-	if got, want := table.counts(), "2 ok, 1 stale, 1 pending"; got != want {
+	if got, want := table.counts(), "3 ok, 1 stale, 1 pending"; got != want {
 		t.Errorf("counts() = %q, want %q", got, want)
 	}
 }

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/web/view"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -70,8 +71,8 @@ func (s *sourceRow) reading() string {
 			value = fields[s.Show.Value]
 		}
 	}
-	var v any
-	if json.Unmarshal(value, &v) != nil || v == nil {
+	v, err := exactly(value)
+	if err != nil || v == nil {
 		return "–"
 	}
 	shown := scalar(v, s.Show.Decimals)
@@ -81,19 +82,24 @@ func (s *sourceRow) reading() string {
 	return shown
 }
 
-// scalar formats a JSON value in one line: numbers with the configured decimals, or else at most two.
+// exactly decodes JSON with its numbers as they are written.
+func exactly(data []byte) (v any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	err = decoder.Decode(&v)
+	return v, err
+}
+
+// plainly makes digits without groups of those of the page, so that they can be searched and copied.
+var plainly = strings.NewReplacer(",", "", "−", "-")
+
+// scalar formats a JSON value in one line: numbers as the page has them, with the configured decimals.
 func scalar(v any, decimals *int) string {
 	switch v := v.(type) {
 	case nil:
 		return "–"
-	case float64:
-		if decimals != nil {
-			return strconv.FormatFloat(v, 'f', *decimals, 64)
-		}
-		if v != 0 && math.Abs(v) < 0.01 || math.Abs(v) >= 1e15 {
-			return strconv.FormatFloat(v, 'g', 3, 64)
-		}
-		return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
+	case json.Number:
+		return plainly.Replace(view.Number(v, decimals, true))
 	case bool:
 		if v {
 			return "yes"
