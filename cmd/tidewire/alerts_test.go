@@ -16,7 +16,7 @@ const someAlerts = `{"alerts":[` +
 	`{"key":"source/tank","source":"tank","title":"Tank","upstream":"plant","state":"firing","since":"2026-11-21T18:38:30.02Z","severity":"critical",` +
 	`"silenced":{"id":"s1","until":"2026-11-21T20:00:00Z","by":"ann","reason":"pump\u001b[31m is serviced"},"acknowledged":null,"about":"93.5","told":[{"to":"ops","state":"told","at":"2026-11-21T18:38:35Z","error":null}]},` +
 	`{"key":"job/sync","job":"sync","title":"Sync","state":"firing","since":"2026-11-21T18:39:00Z","severity":"warning","reason":"timed_out","run":"K3V","silenced":null,"acknowledged":null,` +
-	`"about":"timed out after 1h: copied 3 of 4","told":[{"to":"mail","state":"given_up","at":"2026-11-21T18:54:00Z","error":"550 no such user"},{"to":"ops","state":"waiting","at":null,"error":null}]},` +
+	`"about":"timed out after 1 h: copied 3 of 4","told":[{"to":"mail","state":"given_up","at":"2026-11-21T18:54:00Z","error":"550 no such user"},{"to":"ops","state":"waiting","at":null,"error":null}]},` +
 	`{"key":"job/old","job":"old","title":"Old","state":"firing","since":"2026-11-21T18:39:00Z","severity":"warning","reason":"missed",` +
 	`"silenced":{"id":"","until":"2026-11-21T20:00:00Z","by":"","reason":""},"acknowledged":{"at":"2026-11-21T18:54:00Z","by":"bob","reason":"on it"},"told":[]}` +
 	`],"silences":[],"receivers":[{"name":"mail","kind":"mail","waiting":1,"failing_since":"2026-11-21T18:54:00Z","error":"550 no such user","told_at":null},` +
@@ -31,7 +31,7 @@ func TestAlertsCommand(t *testing.T) {
 	gw := fake(t, map[string]http.HandlerFunc{"GET /api/v1/alerts": answers(someAlerts)})
 	const table = `
 ALERT        STATE      SEVERITY  SINCE                TOLD                          WHAT
-job/sync     ● firing   warning   2026-11-21 18:39:00  mail (given up), ops (waits)  timed out: timed out after 1h: copied 3 of 4; run K3V; mail: 550 no such user
+job/sync     ● firing   warning   2026-11-21 18:39:00  mail (given up), ops (waits)  timed out: timed out after 1 h: copied 3 of 4; run K3V; mail: 550 no such user
 source/tank  ● firing   critical  2026-11-21 18:38:30  ops                           93.5; silenced until 2026-11-21 20:00:00 by ann: pump is serviced
 job/old      ● firing   warning   2026-11-21 18:39:00  –                             missed; silenced until 2026-11-21 20:00:00 by the configuration; acknowledged by bob: on it
 source/calm  ○ pending  info      2026-11-21 18:40:00  –

@@ -91,7 +91,7 @@ jobs:
 		{[]string{"good", "what=salt"}, 0, []string{"{\"n\":[1,2]}\n"}, []string{"good: run ", " started\n", "✔ good succeeded after 0:00\n"}},
 		{[]string{"plain"}, 0, nil, []string{"✔ plain succeeded"}},
 		{[]string{"bad"}, 3, nil, []string{"✖ bad failed after 0:00: exit status 3\n  line 11\n", "  line 30\n"}},
-		{[]string{"slow"}, 1, nil, []string{"✖ slow timed out after 0:00: timed out after 10ms\n"}},
+		{[]string{"slow"}, 1, nil, []string{"✖ slow timed out after 0:00: timed out after 10 ms\n"}},
 		{[]string{"none"}, 1, nil, []string{`there is no job "none"; there are: good, plain, bad, slow`}},
 		{[]string{"good", "wha=salt", "what=-x"}, 2, nil, []string{"the arguments are not valid\n", "\n  wha: "}},
 		{[]string{"good", "salt"}, 2, nil, []string{`"salt" is not an argument of a job: write NAME=VALUE`}},

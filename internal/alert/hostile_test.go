@@ -24,7 +24,7 @@ func TestAWebhookThatHangsHoldsUpNoOther(t *testing.T) {
 		p.tell(webhook("ops"), "tank", "firing")
 		p.heardInAnyOrder("0s deaf.example tank firing", "0s ops.example tank firing")
 		time.Sleep(10*time.Second + time.Millisecond)
-		p.logged(1, `"POST http://deaf.example: timed out after 10s"`)
+		p.logged(1, `"POST http://deaf.example: timed out after 10 s"`)
 		p.heard()
 		time.Sleep(time.Second)
 		p.heard("11s deaf.example tank firing")

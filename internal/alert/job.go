@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -111,7 +112,7 @@ func (m *JobMonitor) Slow(run wire.Run) {
 		return
 	}
 	defer m.lock()()
-	why := "it has been at work for more than " + m.alert.SlowAfter.String()
+	why := "it has been at work for more than " + clock.Words(m.alert.SlowAfter)
 	m.fireLocked(config.ReasonSlow, run.ID, nil, &why)
 }
 

@@ -82,7 +82,7 @@ func TestWhatTheListSays(t *testing.T) {
 			{"exit status 3", "", "exit status 3"},
 			{"exit status 1", "copying 4 of 8\n", "exit status 1: copying 4 of 8"},
 			{"no answer: 503 is busy", "503 is busy", "no answer: 503 is busy"},
-			{"timed out after 30s", "POST http://plant.example/sync: timed out after 30s", "timed out after 30s"},
+			{"timed out after 30 s", "POST http://plant.example/sync: timed out after 30 s", "timed out after 30 s"},
 		} {
 			if got := ends(fmt.Sprint(i), tt.failure, tt.last); got != tt.want {
 				t.Errorf("of a run that failed with %q after %q it says %q, want %q", tt.failure, tt.last, got, tt.want)

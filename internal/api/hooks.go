@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/hook"
@@ -134,7 +135,7 @@ func (a *API) readDelivery(w http.ResponseWriter, r *http.Request, check io.Writ
 	case ended:
 		failForNow(w, r, http.StatusServiceUnavailable, tooMuch, time.Second)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body did not come within %v", deliveredWithin))
+		fail(w, r, http.StatusBadRequest, "the body did not come within "+clock.Words(deliveredWithin))
 	case err != nil:
 		failRead(w, r, err)
 	default:

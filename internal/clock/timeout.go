@@ -2,7 +2,6 @@ package clock
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -11,7 +10,7 @@ import (
 type TimedOut struct{ After time.Duration }
 
 // Error implements error.
-func (e TimedOut) Error() string { return fmt.Sprintf("timed out after %v", e.After) }
+func (e TimedOut) Error() string { return "timed out after " + Words(e.After) }
 
 // Is makes it known as [context.DeadlineExceeded].
 func (TimedOut) Is(target error) bool { return target == context.DeadlineExceeded }

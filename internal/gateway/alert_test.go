@@ -320,7 +320,7 @@ func TestAlerts(t *testing.T) {
 			map[int]string{35: "hung"},
 			[]string{
 				"55s alert pending since 55s",
-				"1m5s alert firing since 55s", "1m5s ops: tank firing at 50 since 55s no successful poll for 25s",
+				"1m5s alert firing since 55s", "1m5s ops: tank firing at 50 since 55s no successful poll for 25 s",
 			}},
 	} {
 		for name, steps := range map[string]map[int]time.Duration{

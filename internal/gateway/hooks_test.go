@@ -386,7 +386,7 @@ func TestASmallHookIsBoundInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, _ := io.ReadAll(resp.Body)
-		if took := time.Since(begun); resp.StatusCode != 400 || !contains(string(text), "the body did not come within 10s") || took != 10*time.Second {
+		if took := time.Since(begun); resp.StatusCode != 400 || !contains(string(text), "the body did not come within 10 s") || took != 10*time.Second {
 			t.Errorf("after %v the answer is %d %s, want 400 after 10 s", took, resp.StatusCode, text)
 		}
 	})

@@ -249,7 +249,7 @@ func TestAlertsOfJobs(t *testing.T) {
 		{
 			"a run that takes too long", "{notify: ops}",
 			[]string{"hang", "ok"},
-			[]string{"1m30s ops: firing timed_out: timed out after 30s", "2m0s ops: resolved timed_out"},
+			[]string{"1m30s ops: firing timed_out: timed out after 30 s", "2m0s ops: resolved timed_out"},
 		},
 		{
 			"of what it does not fire on nothing is told", "{on: [failed], notify: ops}",
@@ -259,13 +259,13 @@ func TestAlertsOfJobs(t *testing.T) {
 		{
 			"it is slow, and succeeds", "{slow_after: 10s, notify: ops}",
 			[]string{"9s", "11s", "ok"},
-			[]string{"2m10s ops: firing slow: it has been at work for more than 10s", "2m11s ops: resolved slow"},
+			[]string{"2m10s ops: firing slow: it has been at work for more than 10 s", "2m11s ops: resolved slow"},
 		},
 		{
 			"it is slow, and fails then", "{slow_after: 10s, notify: ops}",
 			[]string{"hang", "ok"},
 			[]string{
-				"1m10s ops: firing slow: it has been at work for more than 10s", "1m30s ops: firing changed timed_out: timed out after 30s",
+				"1m10s ops: firing slow: it has been at work for more than 10 s", "1m30s ops: firing changed timed_out: timed out after 30 s",
 				"2m0s ops: resolved timed_out",
 			},
 		},
@@ -499,7 +499,7 @@ func TestDefaultsOfAlertsOfJobs(t *testing.T) {
 		w.until(30 * time.Second)
 		w.plant("hang")
 		w.until(70*time.Second + time.Second)
-		w.wants("1m10s ops: firing slow: it has been at work for more than 10s")
+		w.wants("1m10s ops: firing slow: it has been at work for more than 10 s")
 	})
 }
 
@@ -523,6 +523,6 @@ func TestAReloadOfAlertsOfJobs(t *testing.T) {
 		w.until(2*time.Minute + 20*time.Second)
 		w.now.Reload(t, load(t, strings.Replace(syncing("none"), "  sync:", "  other:", 1)))
 		time.Sleep(time.Second)
-		w.wants(failed, again, "2m10s ops: firing changed slow: it has been at work for more than 10s", "2m20s lead: resolved slow", "2m20s ops: resolved slow")
+		w.wants(failed, again, "2m10s ops: firing changed slow: it has been at work for more than 10 s", "2m20s lead: resolved slow", "2m20s ops: resolved slow")
 	})
 }

@@ -188,7 +188,7 @@ func TestACommandThatCannotStartFailsItsRun(t *testing.T) {
 func TestARunTimesOut(t *testing.T) {
 	s := start(t, "jobs: {scan: {exec: [sleep, 1h], timeout: 100ms}}\n")
 	run := s.ended(s.json(202, "POST", runs, `{}`)["id"].(string))
-	if run["status"] != "timed_out" || run["error"] != "timed out after 100ms" {
+	if run["status"] != "timed_out" || run["error"] != "timed out after 100 ms" {
 		t.Errorf("status, error = %v, %v, want timed_out after 100ms", run["status"], run["error"])
 	}
 }

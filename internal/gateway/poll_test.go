@@ -133,8 +133,8 @@ func TestAHungPollTimesOut(t *testing.T) {
 	s.source("tank", "ok")
 	plant.hangs(t)
 	got := s.source("tank", "stale")
-	if text, _ := got["error"].(string); !contains(text, "timed out after 50ms") {
-		t.Errorf("error = %q, want one that says timed out after 50ms", text)
+	if text, _ := got["error"].(string); !contains(text, "timed out after 50 ms") {
+		t.Errorf("error = %q, want one that says timed out after 50 ms", text)
 	}
 }
 
@@ -144,8 +144,8 @@ func TestAValueThatNobodyRenewsTurnsStale(t *testing.T) {
 	s.source("tank", "ok")
 	plant.hangs(t)
 	got := s.source("tank", "stale")
-	if text, _ := got["error"].(string); text != "no successful poll for 50ms" {
-		t.Errorf("error = %q, want %q", text, "no successful poll for 50ms")
+	if text, _ := got["error"].(string); text != "no successful poll for 50 ms" {
+		t.Errorf("error = %q, want %q", text, "no successful poll for 50 ms")
 	}
 }
 

@@ -3,10 +3,10 @@ package kind
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/text"
 )
@@ -53,7 +53,7 @@ func Interrupted(ctx context.Context, start time.Time) string {
 		return ""
 	case cause == context.DeadlineExceeded: // the deadline was set without a cause that names it
 		if deadline, ok := ctx.Deadline(); ok {
-			return fmt.Sprintf("timed out after %v", rounded(deadline.Sub(start)))
+			return "timed out after " + clock.Words(rounded(deadline.Sub(start)))
 		}
 		return "timed out"
 	}

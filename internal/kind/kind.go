@@ -26,7 +26,7 @@
 // The error of a fetch is one line for a card on a page, without secrets ([Fail] makes one):
 //
 //	GET http://127.0.0.1:8080/now: connection refused
-//	GET http://127.0.0.1:8080/now: timed out after 5s
+//	GET http://127.0.0.1:8080/now: timed out after 5 s
 //	df: exit status 1: df: /data: No such file or directory
 //
 // An error with a method RetryAfter() time.Duration asks for a pause of that length before the next fetch. An error

@@ -3,11 +3,11 @@ package sources
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
@@ -143,12 +143,12 @@ func (s *poller) oldestNeeded() *poller {
 
 // staleReason says that no poll has renewed the value of s in time.
 func (s *poller) staleReason() string {
-	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
+	text := "no successful poll for " + clock.Words(s.StaleAfter)
 	switch by := s.origin(); {
 	case by.Pushed():
-		text = fmt.Sprintf("nothing has come for %v", s.StaleAfter)
+		text = "nothing has come for " + clock.Words(s.StaleAfter)
 	case by.subscription != nil:
-		text = fmt.Sprintf("no message for %v", s.StaleAfter)
+		text = "no message for " + clock.Words(s.StaleAfter)
 	}
 	if s.oldestInput != "" {
 		text = "input " + s.oldestInput + ": " + text

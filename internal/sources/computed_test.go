@@ -125,7 +125,7 @@ sources:
 		defer close(hung)
 		p.say(func(string) (any, error) { <-hung; return 1.0, nil })
 		time.Sleep(40 * time.Second)
-		const want = "input tank: no successful poll for 25s"
+		const want = "input tank: no successful poll for 25 s"
 		if now := p.now("level"); now["state"] != "stale" || now["error"] != want {
 			t.Errorf("level is %v, want it stale: %s", now, want)
 		}

@@ -87,7 +87,7 @@ func TestAValueCanBeStaleAfterARestart(t *testing.T) {
 		before.stop()
 		time.Sleep(4 * time.Hour)
 		after := startPollingOn(t, store, yaml)
-		if a := after.now("a"); a["state"] != "stale" || a["value"] == nil || !contains(a["error"], "no successful poll for 2h") {
+		if a := after.now("a"); a["state"] != "stale" || a["value"] == nil || !contains(a["error"], "no successful poll for 2 h") {
 			t.Errorf("a is %v, want its old value, stale, and why", a)
 		}
 		release := make(chan struct{})

@@ -91,7 +91,7 @@ func TestADeadMansSwitch(t *testing.T) {
 		time.Sleep(5*time.Minute - time.Second)
 		p.wantState("for less than 5 minutes", "beat", "pending", "<nil>", "")
 		time.Sleep(2 * time.Second)
-		p.wantState("for 5 minutes", "beat", "failing", "<nil>", "nothing has come for 5m0s")
+		p.wantState("for 5 minutes", "beat", "failing", "<nil>", "nothing has come for 5 min")
 		if alert, _ := p.now("beat")["alert"].(object); alert["state"] != "firing" {
 			t.Errorf("the alert is %v, want firing", alert)
 		}
@@ -106,7 +106,7 @@ func TestADeadMansSwitch(t *testing.T) {
 		time.Sleep(4 * time.Minute)
 		p.wantState("for 4 minutes", "beat", "ok", "1", "")
 		time.Sleep(2 * time.Minute)
-		p.wantState("for 6 minutes", "beat", "stale", "1", "nothing has come for 5m0s")
+		p.wantState("for 6 minutes", "beat", "stale", "1", "nothing has come for 5 min")
 		if alert, _ := p.now("beat")["alert"].(object); alert["state"] != "firing" {
 			t.Errorf("the alert is %v, want firing", alert)
 		}
@@ -154,7 +154,7 @@ func TestADeadMansSwitchAfterASleep(t *testing.T) {
 		time.Sleep(4 * time.Minute)
 		p.wantState("4 minutes after an hour of sleep", "beat", "ok", "1", "")
 		time.Sleep(2 * time.Minute)
-		p.wantState("6 minutes after it", "beat", "stale", "1", "nothing has come for 5m0s")
+		p.wantState("6 minutes after it", "beat", "stale", "1", "nothing has come for 5 min")
 	})
 }
 

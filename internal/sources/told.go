@@ -3,12 +3,12 @@ package sources
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/subscription"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -103,7 +103,7 @@ func releaseAll(ctx context.Context, all []*poller) {
 	}
 }
 
-var errStillSubscribed = fmt.Errorf("it is still subscribed after %v", endWithin)
+var errStillSubscribed = errors.New("it is still subscribed after " + clock.Words(endWithin))
 
 // Stop ends the subscriptions of all sources, waits for that, and closes what sources have opened. The scheduler has
 // ended, and no change is prepared.
@@ -119,7 +119,7 @@ func (s *poller) hear(ctx context.Context) (kind.Result, error) {
 		return kind.Result{}, errors.New("values are sent to it while a gateway runs: there is nothing to ask")
 	}
 	to := s.opened.(kind.Subscriber)
-	ctx, cancel := context.WithTimeoutCause(ctx, hearWithin, fmt.Errorf("no message for %v", hearWithin))
+	ctx, cancel := context.WithTimeoutCause(ctx, hearWithin, errors.New("no message for "+clock.Words(hearWithin)))
 	defer cancel()
 	ready := make(chan struct{}, 1)
 	heard := subscription.New(to, subscription.Options{Log: s.log, Ready: func() {

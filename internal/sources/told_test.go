@@ -142,7 +142,7 @@ sources:
 		time.Sleep(59 * time.Second)
 		p.wantState("for 59s", "a", "ok", "8", "")
 		time.Sleep(2 * time.Second)
-		p.wantState("for 61s", "a", "stale", "8", "no message for 1m0s")
+		p.wantState("for 61s", "a", "stale", "8", "no message for 1 min")
 		b.tell("a", `{"v": 8}`)
 		p.wantState("told again", "a", "ok", "8", "")
 		if n := len(p.polled("a")); n != 0 {
@@ -309,7 +309,7 @@ func TestPollOnceOfAToldSource(t *testing.T) {
 	for _, tt := range []struct{ what, want, err string }{
 		{"message", "7", ""},
 		{"link", "", "connection refused"},
-		{"silence", "", "no message for 10s"},
+		{"silence", "", "no message for 10 s"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b.on("a", func(ctx context.Context, emit kind.Emit) error {

@@ -137,7 +137,7 @@ func TestAReadThatHangs(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := f.Fetch(ctx)
 			cancel()
-			if err == nil || err.Error() != "/mnt/away: timed out after 1s" || !errors.Is(err, context.DeadlineExceeded) {
+			if err == nil || err.Error() != "/mnt/away: timed out after 1 s" || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Fetch = %v, want it to time out", err)
 			}
 		}

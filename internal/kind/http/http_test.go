@@ -514,7 +514,7 @@ func TestTimeout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := h.Fetch(ctx)
-		if want := "GET http://example.com/x: timed out after 5s"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+		if want := "GET http://example.com/x: timed out after 5 s"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Fetch = %v, want %s", err, want)
 		}
 	})
@@ -645,14 +645,14 @@ func TestATimeoutIsNamedAsItIsConfigured(t *testing.T) {
 	h := serve(t, "/", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 19*time.Millisecond, configured{})
 	defer cancel()
-	if _, err := h.Fetch(ctx); err == nil || !strings.HasSuffix(err.Error(), ": timed out after 20ms") || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := h.Fetch(ctx); err == nil || !strings.HasSuffix(err.Error(), ": timed out after 20 ms") || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Fetch = %v, want a deadline that is called 20ms", err)
 	}
 }
 
 type configured struct{}
 
-func (configured) Error() string        { return "timed out after 20ms" }
+func (configured) Error() string        { return "timed out after 20 ms" }
 func (configured) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // A cache on the way answers a poll with what was asked before for as long as it may, unless it is told to ask.

@@ -436,8 +436,8 @@ func TestWhoWaitsForATokenHasATimeout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		begin := time.Now()
-		if _, err := ask(t, u, client, "/x").Fetch(ctx); said(err) != "timed out after 2s" || time.Since(begin) != 2*time.Second {
-			t.Errorf("the error is %v after %v, want that it timed out after 2s", err, time.Since(begin))
+		if _, err := ask(t, u, client, "/x").Fetch(ctx); said(err) != "timed out after 2 s" || time.Since(begin) != 2*time.Second {
+			t.Errorf("the error is %v after %v, want that it timed out after 2 s", err, time.Since(begin))
 		}
 		if _, err := ask(t, u, client, "/x").Fetch(t.Context()); err != nil || time.Since(begin) != 5*time.Second {
 			t.Errorf("the next one has %v after %v, want a token after 5s", err, time.Since(begin))

@@ -17,6 +17,7 @@ import (
 
 	client "github.com/nats-io/nats.go"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/value"
@@ -253,7 +254,7 @@ func reason(err error) string {
 		return "nobody answers there"
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %v", askWithin)
+		return "no answer within " + clock.Words(askWithin)
 	}
 	return strings.TrimPrefix(err.Error(), "nats: ")
 }

@@ -245,7 +245,7 @@ func TestNumbersAreRounded(t *testing.T) {
 // A source that is told its values is not asked, so nobody is offered to poll it.
 func TestNobodyPollsWhatIsTold(t *testing.T) {
 	now := time.Now()
-	source := wire.Source{Key: "source/backup", Name: "backup", Kind: "nats", State: wire.SourceStale, Since: &now, Error: new("nothing has come for 1m0s")}
+	source := wire.Source{Key: "source/backup", Name: "backup", Kind: "nats", State: wire.SourceStale, Since: &now, Error: new("nothing has come for 1 min")}
 	for told, want := range map[bool]string{true: "Silence", false: "Poll now"} {
 		source.Told = told
 		rows := look(now).Verdict([]wire.Source{source}, nil).Rows
