@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/web/fixture"
@@ -61,6 +62,24 @@ func TestAViewFillsAnElement(t *testing.T) {
 		if got[i] != want[i] {
 			t.Errorf("step %d gave\n%s, want\n%s", i, got[i], want[i])
 		}
+	}
+}
+
+// A band says why states are not forwarded, whatever the receiver answers, and is gone when they are.
+func TestABandSaysWhyStatesAreNotForwarded(t *testing.T) {
+	p := open(t, modules(t, `<template id="band"><div class="band" data-attr="data-state:state"><b data-text="text"></b><p data-text="more"></p><button data-text="act"></button></div></template><main id="main"></main>`), view{})
+	got := eval[[]string](p, `(async () => {
+		const { notice } = await import("/static/notices.js"), said = [];
+		for (const [key, why] of [["config", "forward.http: POST https://hub: 503 Service Unavailable: <b>full</b>"], ["config", "forward.nats: no servers."], ["replicas"], ["config", null]]) {
+			notice(key === "config" ? { key, forward_error: why } : { key, replicas: [] });
+			said.push([...document.querySelectorAll(".band")].map((band) => [band.dataset.state, ...[...band.querySelectorAll("b, p")].map((e) => e.textContent)].join(" | ")).join(" || "));
+		}
+		return said;
+	})()`)
+	const nats = "stale | States are not forwarded | forward.nats: no servers. The newest ones will be as soon as that is possible."
+	want := []string{"stale | States are not forwarded | forward.http: POST https://hub: 503 Service Unavailable: <b>full</b>. The newest ones will be as soon as that is possible.", nats, nats, ""}
+	if !slices.Equal(got, want) {
+		t.Errorf("the bands say\n%q, want\n%q", got, want)
 	}
 }
 
