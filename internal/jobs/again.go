@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -27,11 +28,15 @@ func againOf(run wire.Run) []wire.RunRef {
 // beginsAgain reports whether another run takes the place of one that has ended.
 func beginsAgain(run wire.Run) bool { return len(run.Then) == 1 && run.Then[0].Job == run.Job }
 
+// takesPlace reports whether a start is that of a run which takes the place of another one of the job.
+func takesPlace(j *config.Job, opts StartOptions) bool {
+	return opts.After != nil && opts.After.Job == j.Name
+}
+
 // again are the runs that others are to take the place of.
 type again struct {
-	mu      sync.Mutex // guards the fields below; before queue.mu
-	runs    []wire.Run
-	working bool // a goroutine starts them
+	mu   sync.Mutex            // guards the field below; before queue.mu
+	runs map[string][]wire.Run // by job; a goroutine of each job that is there begins them
 }
 
 const (
@@ -41,51 +46,53 @@ const (
 	againLook = 50 * time.Millisecond
 )
 
-// beginAgain has a run begin in the place of one that had not begun, in the order in which they were asked for.
+// beginAgain has a run begin in the place of one that had not begun, in the order in which those of its job were asked for.
 func (s *Service) beginAgain(run wire.Run) {
 	s.again.mu.Lock()
 	defer s.again.mu.Unlock()
-	if !slices.ContainsFunc(s.again.runs, func(other wire.Run) bool { return other.ID == run.ID }) {
-		s.again.runs = append(s.again.runs, run)
+	list, isWorking := s.again.runs[run.Job]
+	if slices.ContainsFunc(list, func(other wire.Run) bool { return other.ID == run.ID }) {
+		return
 	}
-	if !s.again.working {
-		s.again.working = s.spawn(s.beginAll)
+	if isWorking || s.spawn(func() { s.beginAll(run.Job) }) {
+		s.again.runs[run.Job] = append(list, run)
 	}
 }
 
-// beginAll starts what is to begin again, until there is nothing left or the service stops.
-func (s *Service) beginAll() {
+// beginAll starts what is to begin again of a job, until there is nothing left or the service stops.
+func (s *Service) beginAll(job string) {
 	for {
-		first, ok := s.firstAgain()
-		for end := time.Now().Add(againWithin); ok && s.past.hasOlder(first) && time.Now().Before(end); {
+		first, ok := s.firstAgain(job)
+		isDealtWith := ok && s.isDealtWith(first.Then[0])
+		for end := time.Now().Add(againWithin); ok && !isDealtWith && s.past.hasOlder(first) && time.Now().Before(end); {
 			select {
 			case <-time.After(againLook):
 			case <-s.work.Done():
 			}
-			first, ok = s.firstAgain()
+			first, ok = s.firstAgain(job)
 		}
 		if !ok {
 			return
 		}
-		if to := s.Job(first.Job); to != nil && !s.isDealtWith(first.Then[0]) {
+		if to := s.Job(job); to != nil && !s.isDealtWith(first.Then[0]) {
 			s.startAfter(first, to, first.Args, first.Then[0].ID)
 		}
 		s.again.mu.Lock()
-		s.again.runs = slices.DeleteFunc(s.again.runs, func(run wire.Run) bool { return run.ID == first.ID })
+		s.again.runs[job] = slices.DeleteFunc(s.again.runs[job], func(run wire.Run) bool { return run.ID == first.ID })
 		s.again.mu.Unlock()
 	}
 }
 
-// firstAgain returns the run that is to begin again next. If there is none, or the service stops, it takes note that the caller,
-// beginAll, ends.
-func (s *Service) firstAgain() (first wire.Run, ok bool) {
+// firstAgain returns the run of a job that is to begin again next. If there is none, or the service stops, it takes note that the
+// caller, beginAll, ends.
+func (s *Service) firstAgain(job string) (first wire.Run, ok bool) {
 	s.again.mu.Lock()
 	defer s.again.mu.Unlock()
-	if len(s.again.runs) == 0 || s.work.Err() != nil {
-		s.again.working = false
+	if len(s.again.runs[job]) == 0 || s.work.Err() != nil {
+		delete(s.again.runs, job)
 		return first, false
 	}
-	return slices.MinFunc(s.again.runs, func(a, b wire.Run) int { return a.CreatedAt.Compare(b.CreatedAt) }), true
+	return slices.MinFunc(s.again.runs[job], func(a, b wire.Run) int { return a.CreatedAt.Compare(b.CreatedAt) }), true
 }
 
 // hasOlder reports whether there is a run of the same job that was asked for before, whose process is gone or another one, and

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // keptRuns are the runs of jobs that have ended and are in a store that replicas share, until their time is over or too
@@ -22,6 +23,15 @@ func (k keptRuns) add(run *wire.Run, keep int) (surplus []string) {
 	surplus = slices.Clone(all[:cut])
 	k[run.Job] = slices.Delete(all, 0, cut)
 	return surplus
+}
+
+// keepOf is how many runs of a job are kept when one has ended. If its process has, too, others that waited behind it are kept until
+// the runs are there that take their places.
+func keepOf(run wire.Run, j *Job) int {
+	if run.Status == progress.StatusLost || run.Error != nil && *run.Error == errStopping.Error() {
+		return max(j.Keep.Runs, againRuns)
+	}
+	return j.Keep.Runs
 }
 
 // forgetSurplus removes runs from the store that are more than their job keeps. The replica that holds the unit does so.

@@ -28,8 +28,7 @@ const (
 	nextLook = 2 * time.Minute
 	// nextRuns is how many ends of a job are looked at.
 	nextRuns = 100
-	// againRuns is the same for a job that no run follows: of its ends only those count whose run begins again, and these are at most as
-	// many as can wait in a queue.
+	// againRuns is how many ends of a job are looked at, and kept, whose place another run takes: as many as can wait in a queue.
 	againRuns = 1000
 )
 
@@ -78,14 +77,14 @@ func (s *Service) follow(j *config.Job, run wire.Run, values map[string]any) {
 // startAfter starts a run that follows another one. If it is refused, that is told, and the run is listed as one that was
 // cancelled: so whoever follows the end of the run before finds that it was dealt with, and does not try it again.
 func (s *Service) startAfter(after wire.Run, to *Job, given map[string]any, id string) {
-	ctx, done := context.WithTimeout(s.work, nextWithin)
-	defer done()
 	opts := StartOptions{
 		Trigger: wire.TriggerJob, After: &wire.RunRef{Job: after.Job, ID: after.ID}, By: "job " + after.Job,
 		Caller: access.Identity{Kind: "job", Subject: after.Job}, Key: after.ID, ID: id, Audit: s.deps.Audit,
 	}
+	ctx, done := context.WithTimeout(s.work, nextWithin)
+	defer done()
 	if beginsAgain(after) {
-		opts.Trigger, opts.By = after.Trigger, after.By
+		ctx, opts.Trigger, opts.By = s.work, after.Trigger, after.By
 	}
 	err := s.startNext(ctx, to, given, &opts)
 	if err == nil || s.work.Err() != nil || isRefusal(err, Stopping) {
@@ -136,8 +135,15 @@ func (s *Service) startNext(ctx context.Context, to *Job, given map[string]any, 
 		err := s.deps.Start(ctx, to, *opts)
 		refusal, isRefused := errors.AsType[*Refusal](err)
 		switch {
-		case err == nil, isRefused && refusal.Code == KeyReused: // it was started
+		case err == nil, isRefused && (refusal.Code == KeyReused || refusal.Code == Expired): // it was started
 			return nil
+		case takesPlace(to.Job, *opts) && isRefusal(err, Elsewhere, NoAnswer, Away, QueueFull):
+			if s.isDealtWith(wire.RunRef{ID: opts.ID}) { // by whoever has the job now
+				return nil
+			}
+			if _, gone := s.Lookup(ctx, opts.After.ID); errors.Is(gone, ErrNoRun) || errors.Is(gone, ErrExpired) {
+				return err
+			}
 		case isRefused && !isRefusal(err, Elsewhere, NoAnswer):
 			return err
 		}
@@ -173,20 +179,26 @@ func (s *Service) isDealtWith(ref wire.RunRef) bool {
 	return err == nil || errors.Is(err, ErrExpired)
 }
 
-// followSince does what follows the ends of runs of a job since a time that nobody has done.
+// followSince does what follows the ends of runs of a job since a time that nobody has done. A run whose place another one is to take
+// waits for that however long ago it has ended: all processes may have been away.
 func (s *Service) followSince(ctx context.Context, j *config.Job, since time.Time) {
-	filter := archive.RunFilter{Job: j.Name, Limit: nextRuns}
-	if len(j.Then.Run) == 0 && len(j.OnFailure.Run) == 0 { // but others may take the place of its runs
-		filter.Limit = againRuns
-		filter.Statuses = []string{string(progress.StatusLost), string(progress.StatusCancelled)}
-	}
+	s.followEnds(ctx, archive.RunFilter{
+		Job: j.Name, Limit: againRuns, Statuses: []string{string(progress.StatusLost), string(progress.StatusCancelled)},
+	}, beginsAgain)
+	s.followEnds(ctx, archive.RunFilter{Job: j.Name, Limit: nextRuns}, func(run wire.Run) bool {
+		return !beginsAgain(run) && run.FinishedAt != nil && run.FinishedAt.After(since)
+	})
+}
+
+// followEnds does what follows those runs of a filter that are chosen, the oldest first.
+func (s *Service) followEnds(ctx context.Context, filter archive.RunFilter, isChosen func(wire.Run) bool) {
 	list, _, err := s.Runs(ctx, filter)
 	if err != nil {
-		s.deps.Log.Warn("it is not known whether runs have to start that follow others", "job", j.Name, "err", err)
+		s.deps.Log.Warn("it is not known whether runs have to start that follow others", "job", filter.Job, "err", err)
 		return
 	}
 	for _, r := range slices.Backward(list) {
-		if run := recordOf(r.ID, r.Data).Run; run.FinishedAt != nil && run.FinishedAt.After(since) {
+		if run := recordOf(r.ID, r.Data).Run; isChosen(run) {
 			s.followFound(run)
 		}
 	}

@@ -161,7 +161,7 @@ func (p *past) leave(id string) {
 func (p *past) end(ctx context.Context, r *Run) {
 	run := r.Snapshot()
 	data, _ := json.Marshal(run) // it was published
-	if err := p.archive(ctx, run, data, r.job.Keep.Runs); err != nil {
+	if err := p.archive(ctx, run, data, keepOf(run, r.job)); err != nil {
 		p.deps.Log.Error("the end of a run is not in the archive yet", "job", r.job.Name, "run", r.id, "err", err)
 		p.wait(ctx, r, data)
 	}
@@ -299,7 +299,7 @@ func (p *past) archiveWaiting(ctx context.Context) error {
 	for _, run := range over {
 		keep := math.MaxInt // of a job that is not configured: until they expire
 		if j := p.definition(run.Job); j != nil {
-			keep = j.Keep.Runs
+			keep = keepOf(run, j)
 		}
 		if err := p.archive(ctx, run, ends[run.ID], keep); err != nil {
 			return err

@@ -27,6 +27,9 @@ const retryFullQueue = 5 * time.Second
 //
 // Of a job with parallel_by, all of this is about the runs in the lane of the start.
 //
+// A run that takes the place of one which waited is not refused because of the queue, of its job or of its limit: the start before it
+// was accepted, whatever has come since. With on_busy replace, what has come since replaces it.
+//
 // A group has no part in this: a job whose group is busy waits in the queue, and on_busy is about its own runs alone.
 func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started, error) {
 	if q.closed {
@@ -61,7 +64,7 @@ func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started,
 		return started{}, &Refusal{Code: QueueFull, After: retryFullQueue,
 			Detail: fmt.Sprintf("the files of the runs that wait or are in progress may have %d bytes together, and there is no room for %d more", maxAllFiles, size)}
 	}
-	if at := q.availableLocked(j, now); at != nil {
+	if at := q.availableLocked(j, now); at != nil && !takesPlace(j.Job, opts) {
 		return started{}, &Refusal{Code: Limited, After: at.Sub(now),
 			Detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s",
 				j.Limit.Starts, j.Limit.Per, q.clock.People(*at).Format(time.RFC3339))}
@@ -107,6 +110,13 @@ func (r *Run) mayBeJoined(j *Job) bool {
 // refusalOf returns why a job refuses one more run, nil if it does not. Own are its runs in the queue; queued is how
 // many of them wait.
 func refusalOf(j *Job, own []*Run, queued int, opts StartOptions) error {
+	switch {
+	case !takesPlace(j.Job, opts):
+	case len(own) > 0 && j.OnBusy == config.BusyReplace:
+		return &Refusal{Code: Busy, Run: own[0].id, Detail: errReplaced.Error()}
+	default:
+		return nil
+	}
 	if len(own) == 0 || j.OnBusy == config.BusyReplace || j.OnBusy == config.BusyQueue && queued < j.Queue {
 		return nil
 	}

@@ -117,7 +117,7 @@ type Service struct {
 // Open returns a Service without jobs, once everything that the store holds of runs is known. Jobs come by
 // [Service.Prepare]. The goroutines that it starts end with ctx, if not by [Service.Stop] before.
 func Open(ctx context.Context, deps Deps) (*Service, error) {
-	s := &Service{deps: deps, opened: deps.Clock.Wall()}
+	s := &Service{deps: deps, opened: deps.Clock.Wall(), again: again{runs: map[string][]wire.Run{}}}
 	s.configured.Store(new([]*Job))
 	var err error
 	if s.past, err = openPast(ctx, deps, s.Job, s.found); err != nil {
