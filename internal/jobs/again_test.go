@@ -98,6 +98,36 @@ func TestAllThatWaitedBeginAgain(t *testing.T) {
 	})
 }
 
+// A start that follows a run leads to one run, even if nothing is kept of that any more: whoever finds the end of the run before again
+// may not know.
+func TestWhatFollowsIsStartedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, `jobs: {scan: {exec: [x, "{n}"], args: {n: {type: int}}, keep: {runs: 1}}}`, func(context.Context) error { return nil })
+		after := jobs.StartOptions{
+			Trigger: wire.TriggerJob, Args: map[string]any{"n": int64(7)}, After: &wire.RunRef{Job: "first", ID: "P"}, Key: "P", ID: "C",
+		}
+		run, _, err := b.Start(t.Context(), b.Job("scan"), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run.Wait(t.Context(), time.Minute)
+		for i := range 2 {
+			if run, err = b.start("scan", n(i)); err != nil {
+				t.Fatal(err)
+			}
+			run.Wait(t.Context(), time.Minute)
+			synctest.Wait()
+		}
+		if _, err := b.Lookup(t.Context(), "C"); !errors.Is(err, jobs.ErrExpired) {
+			t.Fatalf("the run is still kept: %v", err)
+		}
+		_, snap, err := b.Start(t.Context(), b.Job("scan"), after)
+		if refusal, ok := errors.AsType[*jobs.Refusal](err); !ok || refusal.Code != jobs.Expired {
+			t.Errorf("made again, the start leads to %s %s, %v", snap.ID, snap.Status, err)
+		}
+	})
+}
+
 // While nobody can start the run that takes the place of another one, it is tried again, and neither told nor listed as refused.
 func TestWhatBeginsAgainWaitsForItsReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

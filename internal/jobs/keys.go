@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/idempotency"
@@ -40,13 +41,37 @@ func (s *Service) restoreKey(caller, job, key string, args [sha256.Size]byte, ru
 
 // restoreUnitKey remembers a key that the holder of the unit before has kept. What is not known of it is not compared.
 func (s *Service) restoreUnitKey(kept unitKey) {
-	if len(kept.Args) == sha256.Size {
-		s.restoreKey(kept.Caller, kept.Job, kept.Key, [sha256.Size]byte(kept.Args), kept.Run)
+	k := idempotency.Key[access.Identity]{Scope: kept.Job, Key: kept.Key}
+	if json.Unmarshal([]byte(kept.Caller), &k.Caller) != nil {
 		return
 	}
-	k := idempotency.Key[access.Identity]{Scope: kept.Job, Key: kept.Key}
-	if json.Unmarshal([]byte(kept.Caller), &k.Caller) == nil {
-		s.queue.keys.RestoreAny(k, started{id: kept.Run})
+	to := started{id: kept.Run, made: new(atomic.Bool)}
+	to.made.Store(kept.Made)
+	if len(kept.Args) == sha256.Size {
+		s.queue.keys.Restore(k, [sha256.Size]byte(kept.Args), to)
+	} else {
+		s.queue.keys.RestoreAny(k, to)
+	}
+}
+
+// noteMade takes note that a start which follows a run has led to one that the store has. Whoever finds the end of the run before may not
+// know whether it was dealt with: its key leads to that one run for good, even if nothing is kept of that. The next holder of
+// the unit knows with the next change of it.
+func (s *Service) noteMade(to started, j *Job, opts StartOptions, run string) {
+	if opts.After == nil || to.made == nil {
+		return
+	}
+	to.made.Store(true)
+	if s.units == nil || to.unit == nil {
+		return
+	}
+	key := unitKeyOf(j, opts, run)
+	s.units.mu.Lock()
+	defer s.units.mu.Unlock()
+	for i, k := range to.unit.state.Keys {
+		if k.is(key) {
+			to.unit.state.Keys[i].Made = true
+		}
 	}
 }
 

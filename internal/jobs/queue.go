@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -56,6 +57,10 @@ type started struct {
 	run       *Run // nil: it is over
 	coalesced bool // it was there before
 
+	// made says that there was a run, so that the key counts even if nothing is kept of it any more; nil if that is not known. See
+	// [Service.noteMade].
+	made *atomic.Bool
+
 	unit *unit // under which this was decided; nil: no other process shares the store
 }
 
@@ -67,7 +72,9 @@ const maxSharedKeys = 100_000
 func newQueue(c *clock.Clock, begin func(*Run), isStored func(id string) bool, isShared bool) *queue {
 	q := &queue{clock: c, begin: begin, isStored: isStored, heads: map[string]*Run{}, starts: map[string][]time.Time{}}
 	opts := idempotency.Options[started]{
-		Known: func(to started) bool { return q.findLocked(to.id) != nil || q.isStored(to.id) },
+		Known: func(to started) bool {
+			return to.made != nil && to.made.Load() || q.findLocked(to.id) != nil || q.isStored(to.id)
+		},
 	}
 	if isShared {
 		opts.Max, opts.MaxOwn = maxSharedKeys, maxSharedKeys
@@ -93,7 +100,7 @@ func (q *queue) start(j *Job, opts StartOptions, now time.Time) (to started, err
 	// No other call is in progress while mu is held, so there is none to wait for.
 	to, _, err = q.keys.Do(context.Background(), key, fingerprint(opts.Args), func() (started, error) {
 		to, err := q.decideLocked(j, opts, now)
-		to.run = nil // whose memory the key would keep
+		to.run, to.made = nil, new(atomic.Bool) // the key would keep the memory of the run
 		return to, err
 	})
 	if errors.Is(err, idempotency.ErrReused) {

@@ -84,5 +84,6 @@ func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, w
 		}
 		opts.Recorded(snap)
 	}
+	s.noteMade(to, j, opts, snap.ID)
 	return to.run, snap, nil
 }

@@ -34,6 +34,12 @@ type unitKey struct {
 	Key    string `json:"key"`
 	Args   []byte `json:"args"` // a hash; none of a job with secret arguments
 	Run    string `json:"run"`
+	Made   bool   `json:"made,omitempty"` // it leads to that run for good, see [Service.noteMade]
+}
+
+// is reports whether two keys are the same, whatever they led to.
+func (k unitKey) is(other unitKey) bool {
+	return k.Caller == other.Caller && k.Job == other.Job && k.Key == other.Key
 }
 
 // UnitOf returns the unit of a job: that of its group, of its upstream, whose limits are then kept by one process, or its
@@ -178,9 +184,7 @@ func (state *unitState) due(job string, until time.Time) {
 
 // keep adds a key, and forgets the oldest if there are too many.
 func (state *unitState) keep(key unitKey) {
-	state.Keys = slices.DeleteFunc(state.Keys, func(k unitKey) bool {
-		return k.Caller == key.Caller && k.Job == key.Job && k.Key == key.Key
-	})
+	state.Keys = slices.DeleteFunc(state.Keys, key.is)
 	state.Keys = append(state.Keys, key)
 	state.Keys = state.Keys[max(0, len(state.Keys)-maxUnitKeys):]
 }
