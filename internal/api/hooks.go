@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -54,6 +55,7 @@ type deliveries struct {
 type delivered struct {
 	counts bool      // as when says
 	run    string    // empty: a source got it
+	known  bool      // the run was there before, by the delivery: this process has not seen it, or has forgotten it
 	at     time.Time // by the monotonic clock
 }
 
@@ -159,7 +161,7 @@ func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		if d.Source != nil {
 			return to, a.pushFor(ctx, d, id)
 		}
-		to.run, err = a.startFor(ctx, r, d, id)
+		to.run, to.known, err = a.startFor(ctx, r, d, id)
 		return to, err
 	}
 	if d.ID != nil { // of what does not count it may be missing, or be that of what does
@@ -204,7 +206,7 @@ func (a *API) answerDelivery(w http.ResponseWriter, r *http.Request, d delivery,
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Location", RunPath(a.deps.Config(), to.run))
-		answer(w, http.StatusAccepted, wire.Delivery{Hook: d.Name, Job: d.Job.Name, Run: to.run, Repeated: !first})
+		answer(w, http.StatusAccepted, wire.Delivery{Hook: d.Name, Job: d.Job.Name, Run: to.run, Repeated: !first || to.known})
 	}
 }
 
@@ -229,30 +231,34 @@ func (a *API) pushFor(ctx context.Context, d delivery, key string) error {
 // errNoJob is why a start for a hook fails whose job was removed a moment ago.
 var errNoJob = errors.New("its job is not there any more")
 
-// startFor starts the job of a delivery, and returns the ID of the run.
-func (a *API) startFor(ctx context.Context, r *http.Request, d delivery, key string) (string, error) {
+// startFor starts the job of a delivery, and returns the ID of the run, and whether the key has led to it before.
+func (a *API) startFor(ctx context.Context, r *http.Request, d delivery, key string) (run string, known bool, err error) {
 	given, err := d.arguments(ctx)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	j := a.deps.Jobs.Job(d.Job.Name)
 	if j == nil {
-		return "", errNoJob
+		return "", false, errNoJob
 	}
 	args, wrong := bound(ctx, j, given)
 	if wrong != nil {
-		return "", wrongArgs(wrong)
+		return "", false, wrongArgs(wrong)
 	}
 	by, caller := "hook "+d.Name, d.caller()
 	who := audit.Actor{slog.String("user", by), identityAttr("", caller), slog.String("address", a.addressOf(r))}
+	var isNew atomic.Bool // the start has made a run, or joined one
 	_, snap, err := a.deps.Jobs.Start(ctx, j, jobs.StartOptions{
 		Trigger: wire.TriggerHook, Args: args, Caller: caller, By: by, Key: key,
-		Audit: func(action string, attrs ...slog.Attr) { a.deps.Audit.Record(who, action, attrs...) },
+		Audit: func(action string, attrs ...slog.Attr) {
+			isNew.Store(true)
+			a.deps.Audit.Record(who, action, attrs...)
+		},
 	})
 	if refusal, ok := errors.AsType[*jobs.Refusal](err); ok && refusal.Code == jobs.KeyReused && refusal.Run != "" {
-		return refusal.Run, nil // what was sent before was read in another way
+		return refusal.Run, true, nil // what was sent before was read in another way
 	}
-	return snap.ID, err
+	return snap.ID, !isNew.Load(), err
 }
 
 // wrongArgs are why a job does not take the arguments of a hook.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -77,6 +79,7 @@ type question struct {
 type answer struct {
 	OK      bool            `json:"ok"`
 	Run     *wire.Run       `json:"run,omitempty"`
+	Known   bool            `json:"known,omitempty"` // the key of a start has led to the run before
 	Refusal *jobs.Refusal   `json:"refusal,omitempty"`
 	Error   string          `json:"error,omitempty"`
 	Output  *archive.Output `json:"output,omitempty"`
@@ -249,12 +252,14 @@ func (g *gateway) answerStart(ctx context.Context, q question) (a answer) {
 	if wrong != nil { // where they came from they were right; a value may be secret
 		return answer{OK: true, Refusal: g.otherConfig("does not accept these arguments, such as " + wrong[0].Arg)}
 	}
+	var isNew atomic.Bool
 	_, snap, err := g.jobs.Start(ctx, j, jobs.StartOptions{
 		Trigger: q.Trigger, Args: args, Like: q.Like, Caller: *q.Caller, By: q.By, Key: q.Key, ID: q.ID, After: q.After,
+		Audit: func(string, ...slog.Attr) { isNew.Store(true) }, // the replica that asks records it
 	})
 	switch {
 	case err == nil:
-		return answer{OK: true, Run: &snap}
+		return answer{OK: true, Run: &snap, Known: !isNew.Load()}
 	case isElsewhere(err):
 		return a
 	}

@@ -243,8 +243,8 @@ func TestHooksAfterARestart(t *testing.T) {
 	s.await("the end of the run", func(v object) bool { return v["status"] == "succeeded" })
 	s.stop()
 	s = startConfig(t, cfg)
-	if after := s.json(202, "POST", "/hooks/deploy", body, signed(body)...); after["run"] != before["run"] {
-		t.Errorf("it leads to %v, want the run of before the restart, %v", after, before)
+	if after := s.json(202, "POST", "/hooks/deploy", body, signed(body)...); after["run"] != before["run"] || after["repeated"] != true {
+		t.Errorf("it leads to %v, want the run of before the restart, repeated, %v", after, before)
 	}
 }
 

@@ -27,8 +27,11 @@ func TestReplicasAreBack(t *testing.T) {
 		const deliveries = 10
 		for n := range deliveries {
 			body := fmt.Sprintf(`{"n":%d}`, n)
-			if w := a.doWith("POST", "/hooks/deploy", body, http.Header{"X-Hub-Signature-256": {signed(body)[1]}}); w.Code != 202 {
-				t.Fatalf("delivery %d: %d %s", n, w.Code, w.Body)
+			for i, m := range []*member{a, b} {
+				w := m.doWith("POST", "/hooks/deploy", body, http.Header{"X-Hub-Signature-256": {signed(body)[1]}})
+				if repeated := decode(t, w.Body.Bytes())["repeated"]; w.Code != 202 || repeated != (i > 0) {
+					t.Fatalf("delivery %d: %d %s at replica %d", n, w.Code, w.Body, i+1)
+				}
 			}
 		}
 		a.leave()

@@ -34,7 +34,9 @@ func (s sharedJobs) Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptio
 		})
 		switch {
 		case a.Run != nil:
-			opts.Recorded(*a.Run)
+			if !a.Known {
+				opts.Recorded(*a.Run)
+			}
 			return nil, *a.Run, nil
 		case isElsewhere(a.refused()) && askAgain(ctx, end): // it may load the same configuration just now
 		case a.Refusal != nil:
