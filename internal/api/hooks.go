@@ -43,7 +43,10 @@ const (
 
 // isDelivery reports whether a request to a path is for a hook: the secret of that takes the place of everything else by which
 // requests are guarded.
-func isDelivery(path string) bool { return strings.HasPrefix(path, "/hooks/") }
+func isDelivery(path string) bool {
+	name, ok := strings.CutPrefix(path, "/hooks/")
+	return ok && name != "" && !strings.Contains(name, "/")
+}
 
 // deliveries are those to all hooks.
 type deliveries struct {

@@ -143,6 +143,8 @@ func (a *API) Handler() http.Handler {
 		a.refuse(w, r)
 	})
 	mux.HandleFunc(rest, others)
+	// Nobody is signed in at a hook: whoever asks there in another way is told how, whether there is such a hook or not.
+	mux.HandleFunc("/hooks/{hook}", func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) })
 	routed := func(w http.ResponseWriter, r *http.Request) {
 		if !inShortestForm(r.URL) { // the mux would redirect to it, but not below the path of the public address
 			others(w, r)
@@ -202,7 +204,7 @@ func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request
 		}
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != rest {
+		if _, pattern := mux.Handler(other); strings.Contains(pattern, " ") { // it has a method
 			allowed = append(allowed, method)
 		}
 	}
@@ -216,7 +218,7 @@ func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	if isOpened(r) && !strings.HasPrefix(r.URL.Path, "/api/") { // such as the address to which a form was sent
+	if isOpened(r) && !strings.HasPrefix(r.URL.Path, "/api/") && !isDelivery(r.URL.Path) { // such as the address to which a form was sent
 		a.message(w, r, http.StatusMethodNotAllowed, web.Notice{Title: "Nothing to see here", Text: "This address takes what a button sends. The button is on the page before."})
 		return
 	}

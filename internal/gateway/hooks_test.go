@@ -115,7 +115,10 @@ func TestHooks(t *testing.T) {
 		{"wrong arguments", "/hooks/deploy", `{"ref":"main"}`, signed(`{"ref":"main"}`), 422, "#/args/ref"},
 		{"missing ones", "/hooks/deploy", `{}`, signed(`{}`), 422, "this has no value"},
 		{"no such hook", "/hooks/none", main, signed(main), 404, "there is no hook"},
-		{"GET", "/hooks/deploy", "", nil, 401, ""},
+		{"GET", "/hooks/deploy", "", nil, 405, "GET is not allowed here: use POST"},
+		{"GET", "/hooks/none", "", nil, 405, "GET is not allowed here: use POST"},
+		{"below a hook", "/hooks/deploy/x", main, signed(main), 401, ""},
+		{"below a hook, for who may view", "/hooks/deploy/", main, bearer("admin"), 404, "there is nothing at /hooks/deploy/"},
 		{"GitLab", "/hooks/lab", main, gitlab, 202, `"repeated":false`},
 		{"GitLab, another", "/hooks/lab", main, gitlab, 202, `"repeated":false`},
 		{"GitLab, with a key", "/hooks/lab", main, append(gitlab, "Idempotency-Key", "k"), 202, `"repeated":false`},
@@ -133,7 +136,10 @@ func TestHooks(t *testing.T) {
 	} {
 		status, head, body := s.do("POST", tt.path, tt.body, tt.header...)
 		if tt.what == "GET" {
-			status, head, body = s.do("GET", tt.path, "")
+			status, head, body = s.do("GET", tt.path, "", "Accept", "text/html,*/*")
+		}
+		if allow := head.Get("Allow"); status == 405 && allow != "POST" {
+			t.Errorf("%s: Allow is %q", tt.what, allow)
 		}
 		if status != tt.status || !contains(body, tt.says) {
 			t.Errorf("%s: %d %s, want %d and %s", tt.what, status, body, tt.status, tt.says)
