@@ -492,7 +492,7 @@ func TestPaths(t *testing.T) {
 		{"http://h/api/", "/", "http://h/api/"},
 		{"http://h", "/a%2Fb/ü x", "http://h/a%2Fb/%C3%BC%20x"},
 		{"http://h", "/{a}[b]", "http://h/%7Ba%7D[b]"},
-		{"http://h", "//evil.example/x", "http://h/evil.example/x"},
+		{"http://h", "//evil.example/x", "http://h//evil.example/x"}, // as it is written, and at h
 		{"http://[::1]:8080", "/x:y@z", "http://[::1]:8080/x:y@z"},
 	} {
 		c := load(t, fmt.Sprintf("{version: 1, upstreams: {u: {http: %q}}, sources: {s: {http: {upstream: u, path: %q}}}}", test.base, test.path))
