@@ -87,7 +87,7 @@ func replicaLooks(r wire.Replica) statusLook {
 func replicaNote(r wire.Replica) string {
 	var notes []string
 	if r.Self {
-		notes = append(notes, "answered")
+		notes = append(notes, "answers you")
 	}
 	if r.SilentSince != nil {
 		notes = append(notes, "silent since "+r.SilentSince.Local().Format(time.DateTime))

@@ -16,7 +16,7 @@ func TestReplicasCommand(t *testing.T) {
 	gw := fake(t, map[string]http.HandlerFunc{"GET /api/v1/replicas": answers(someReplicas)})
 	const table = `
 REPLICA  STATE     SOURCES  JOBS  SINCE                VERSION  NOTE
-plant-1  ● ok      14       3     2026-11-21 06:12:09  v1.4.0   answered
+plant-1  ● ok      14       3     2026-11-21 06:12:09  v1.4.0   answers you
 plant-2  ✖ silent  13       4     2026-11-21 06:13:44  v1.4.0   silent since 2026-11-21 18:39:51
 plant-3  ● ok      0        0     2026-11-21 18:30:00  v1.5.0   another configuration
 plant-4  ● ok      0        0     2026-11-21 18:30:00  v1.5.0   another local time zone

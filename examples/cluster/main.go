@@ -78,6 +78,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	page, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", pagePort))
+	if err != nil {
+		return fmt.Errorf("the page has the port of tidewire serve and tidewire demo, so end these first: %w", err)
+	}
+	defer page.Close()
 	log.Print("tidewire is built, which takes a few minutes the first time")
 	program := filepath.Join(dir, "tidewire")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/tidewire")
@@ -85,11 +90,6 @@ func run(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build tidewire: %w\n%s", err, out)
 	}
-	page, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", pagePort))
-	if err != nil {
-		return err
-	}
-	defer page.Close()
 	upstream, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
