@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -70,7 +71,8 @@ func (d *runDir) fill() (err error) {
 	return nil
 }
 
-// keepResults keeps those files that the program has left which are results of the job, in the order of their names.
+// keepResults keeps those files that the program has left which are results of the job, in the order of their names. If there are
+// too many, those that the job names come before those of its patterns.
 func (d *runDir) keepResults() {
 	if d.run.job.Results == nil {
 		return
@@ -80,11 +82,14 @@ func (d *runDir) keepResults() {
 		d.run.print("the results cannot be read: "+err.Error(), true)
 		return
 	}
+	isNamed := func(name string) bool { return slices.Contains(d.run.job.Results, name) }
+	names = slices.DeleteFunc(names, func(name string) bool { return !d.run.job.Keeps(name) })
+	if len(names) > maxResults {
+		others := slices.DeleteFunc(slices.Clone(names), isNamed)
+		names = append(slices.DeleteFunc(names, func(name string) bool { return !isNamed(name) }), others...)
+	}
 	taken := 0
 	for _, name := range names {
-		if !d.run.job.Keeps(name) {
-			continue
-		}
 		given := config.NewFile(name, "", nil)
 		if taken++; taken > maxResults {
 			d.run.print(fmt.Sprintf("the file %s is not kept, nor those after it: a run keeps %d results", given.Name, maxResults), true)
