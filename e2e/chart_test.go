@@ -123,7 +123,7 @@ func TestAChartOfAnyNumbers(t *testing.T) {
 		"huge":       {[]float64{1e308, -1e308}, "The numbers are too large to draw."},
 		"one":        {[]float64{5}, "5 %"},
 		"the same":   {[]float64{0, 0, 0}, "0 %"},
-		"large":      {[]float64{1e15, 1e15 + 1, 1e15 + 2}, "×10¹⁵ %"},
+		"large":      {[]float64{1e15, 1e15 + 1, 1e15 + 2}, "1,000,000,000,000,002 %"},
 		"very small": {[]float64{1e-9, 2e-9}, "2.00×10⁻⁹ %"},
 		"negative":   {[]float64{-5, -3.25}, "−3.25 %"},
 	} {

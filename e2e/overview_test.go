@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 type pageOf struct {
 	t       testing.TB
 	url     string
+	mu      sync.Mutex // guards sources, jobs and what they point to: tests change them
 	sources []fixture.Source
 	jobs    []wire.JobObject
 	say     chan string // events of the stream
@@ -40,6 +42,8 @@ func newPageOf(t testing.TB, set fixture.Set) *pageOf {
 	mux.Handle("/", web.Handler())
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		o := layout.Look{Now: time.Now(), Operate: true}.Overview(s.newest(), s.jobs, layout.Filter{Q: q.Get("q"), State: q.Get("state"), Section: q.Get("section")}, q.Get("density"))
 		web.Draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Me: set.Me, Now: time.Now(), Body: o})
 	})
@@ -62,13 +66,20 @@ func newPageOf(t testing.TB, set fixture.Set) *pageOf {
 	return s
 }
 
+// answer answers a path with what of returns, which is called with the lock held.
 func (s *pageOf) answer(mux *http.ServeMux, path string, of func() any) {
 	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
 			panic(http.ErrAbortHandler)
 		}
+		s.mu.Lock()
+		text, err := json.Marshal(of())
+		s.mu.Unlock()
+		if err != nil {
+			panic(err)
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(of())
+		w.Write(text)
 	})
 }
 
@@ -92,7 +103,7 @@ func (s *pageOf) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newest is the sources as the API has them.
+// newest is the sources as the API has them. The lock is held.
 func (s *pageOf) newest() (all []wire.Source) {
 	for _, source := range s.sources {
 		all = append(all, source.Source)
@@ -102,20 +113,27 @@ func (s *pageOf) newest() (all []wire.Source) {
 
 // source changes a source, and tells the page.
 func (s *pageOf) source(name string, change func(*wire.Source)) {
-	i := slices.IndexFunc(s.sources, func(source fixture.Source) bool { return source.Name == name })
-	change(&s.sources[i].Source)
-	s.tell(s.sources[i].Source)
+	s.tell(func() any {
+		i := slices.IndexFunc(s.sources, func(source fixture.Source) bool { return source.Name == name })
+		change(&s.sources[i].Source)
+		return s.sources[i].Source
+	})
 }
 
 // job changes a job, and tells the page.
 func (s *pageOf) job(name string, change func(*wire.JobObject)) {
-	i := slices.IndexFunc(s.jobs, func(j wire.JobObject) bool { return j.Name == name })
-	change(&s.jobs[i])
-	s.tell(wire.Job{Run: *s.jobs[i].LastRun, Queue: []wire.Waiting{}})
+	s.tell(func() any {
+		i := slices.IndexFunc(s.jobs, func(j wire.JobObject) bool { return j.Name == name })
+		change(&s.jobs[i])
+		return wire.Job{Run: *s.jobs[i].LastRun, Queue: []wire.Waiting{}}
+	})
 }
 
-func (s *pageOf) tell(snapshot any) {
-	data, err := json.Marshal(snapshot)
+// tell tells the page of a change, and returns when its stream has taken that.
+func (s *pageOf) tell(change func() (snapshot any)) {
+	s.mu.Lock()
+	data, err := json.Marshal(change())
+	s.mu.Unlock()
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -226,16 +226,18 @@ func TestALogHoldsStillWhileItIsRead(t *testing.T) {
 // A run whose gateway is gone is said to be lost, and what it has printed can still be read.
 func TestARunIsLostWithItsGateway(t *testing.T) {
 	s := scripttest.New(t)
-	g := serve(t, audit(s))
-	p := open(t, g.url+"jobs/report", view{scheme: "light"})
+	g := &server{t: t, file: t.TempDir() + "/tidewire.yaml"}
+	g.write(audit(s))
+	addr, _, kill := spawn(t, g.file, "127.0.0.1:0")
+	p := open(t, "http://"+addr+"/jobs/report", view{scheme: "light"})
 	p.expect(`ERR_|Failed to fetch|status of (404|503)`)
 	p.click(".head .acts button")
 	work := s.Begun()
 	work.Print("the last thing it said")
 	p.goes(`document.querySelector(".log li span")?.textContent === "the last thing it said"`)
-	g.stop()
+	kill()
 	p.await(`document.querySelector(".band")?.innerText.includes("No connection since")`)
-	g.start()
+	spawn(t, g.file, addr)
 	p.await(`document.querySelector(".head").dataset.state === "lost" && !document.querySelector(".band")`)
 	p.await(`document.querySelector(".log-status").textContent === "The output is not kept any more."`)
 	if got := eval[string](p, `document.querySelector(".log").innerText`); !strings.Contains(got, "the last thing it said") {

@@ -28,14 +28,14 @@ func TestValuesAppearAndChange(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.27, "pump": true}`)
 	p := open(t, serve(t, tank(plant.url)).url, view{})
 	p.await(`value("tank") === "41.3" && connection() === "live"`)
-	for part, want := range map[string]string{".title": "Tank T-101", ".value": "41.3 %", ".state": "ok", ".line": "pump yes"} {
+	for part, want := range map[string]string{".title": "Tank T-101", ".value": "41.3 %", ".state": "ok", ".line": "pump\u00a0yes"} {
 		if got := strings.TrimSpace(p.text("tank", part)); got != want {
 			t.Errorf("%s of the card = %q, want %q", part, got, want)
 		}
 	}
 	eval[bool](p, `(window.before = card("tank"), before.querySelector("a").focus(), true)`)
 	plant.say(`{"level": 57, "pump": false}`)
-	p.await(`value("tank") === "57.0" && text("tank", ".line") === "pump no"`)
+	p.await(`value("tank") === "57.0" && text("tank", ".line") === "pump\u00a0no"`)
 	if !eval[bool](p, `before === card("tank") && document.querySelectorAll(".card").length === 1 && document.activeElement === before.querySelector("a")`) {
 		t.Error("the card was built again, want it updated")
 	}
