@@ -31,6 +31,9 @@ func (r *Run) finish(result Result, err error) error {
 	now, status := s.deps.Clock.Now(), statusOf(err)
 	hasWarned := err == nil && result.Warned
 	s.ended(r, status, hasWarned, now)
+	if r.meanwhile != nil {
+		r.meanwhile(errors.Is(err, errLost))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
 	before := r.Snapshot()

@@ -273,6 +273,7 @@ func (q *queue) leaveLocked(r *Run) {
 		return
 	}
 	q.runs = slices.Delete(q.runs, i, i+1)
+	close(r.left)
 	if name := r.job.Name; !r.admitted { // it does not count as a start
 		if i := slices.Index(q.starts[name], r.created); i >= 0 {
 			q.starts[name] = slices.Delete(q.starts[name], i, i+1)

@@ -24,7 +24,7 @@ var (
 	errReplaced = errors.New("replaced by a newer start")
 	// errStopping is why runs end when the gateway does.
 	errStopping = errors.New("tidewire is stopping")
-	// errOver is why a run that has ended is not shown by its job any more.
+	// errOver is why a run that has ended is not shown by its job, or not any more.
 	errOver = errors.New("the run is over")
 	// errLost is why a run ends whose claim was lost: another process may have begun one.
 	errLost = errors.New("the store took the run away: its process was out of reach for too long")
@@ -54,7 +54,10 @@ type Run struct {
 	visible   chan struct{} // closed when readers can see the run, or err is set
 	head      chan struct{} // closed when it is at the head of its job's queue
 	admission chan struct{} // closed when it is admitted
+	left      chan struct{} // closed when it has left the queue
 	done      chan struct{} // closed when its end is in the store
+
+	meanwhile func(isLost bool) // ends showMeanwhile, nil if that is not at work; belongs to its goroutine
 
 	filed int64 // bytes in its files; belongs to its goroutine
 	begun bool  // it does its work, or did; belongs to its goroutine
@@ -96,6 +99,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 		visible:   make(chan struct{}),
 		head:      make(chan struct{}),
 		admission: make(chan struct{}),
+		left:      make(chan struct{}),
 		done:      make(chan struct{}),
 		progress: progress.NewPublisher(&progress.PublisherOptions{
 			Status: progress.StatusQueued,
@@ -224,7 +228,7 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 		}
 	}
 	if r.lane != "" && !isHead {
-		defer r.showMeanwhile(ctx, announce)()
+		r.meanwhile = r.showMeanwhile(ctx, announce)
 	} else {
 		stop, err := r.showAtHead(ctx, announce)
 		if err != nil {
@@ -266,26 +270,49 @@ func (r *Run) showAtHead(ctx context.Context, announce func() error) (stop func(
 	return r.showJob(ctx, announce)
 }
 
-// showMeanwhile does showAtHead while the run waits and works, which others of its job do before and beside it, until end is
-// called.
-func (r *Run) showMeanwhile(ctx context.Context, announce func() error) (end func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// showMeanwhile does showAtHead while the run waits and works, which others of its job do before and beside it. It is to be ended
+// when the run has left the queue. A run that has come to the head by then is shown all the same, unless it is lost: the head
+// before it has ended first, so the job would show an older end than its.
+func (r *Run) showMeanwhile(ctx context.Context, announce func() error) (end func(isLost bool)) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := func() bool { return false }
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		select {
+		case <-r.head:
+		case <-r.left:
+			if !r.wasHead() {
+				return
+			}
+		}
 		shown, err := r.showAtHead(ctx, announce)
 		switch {
 		case err == nil:
 			stop = shown
 		case ctx.Err() == nil:
-			r.cancel(err)
+			r.cancel(err) // which does nothing if it is over
 		}
 	}()
-	return func() {
-		cancel(errOver)
+	return func(isLost bool) {
+		if isLost {
+			cancel(errLost)
+		}
+		enough := time.AfterFunc(finishWithin, func() { cancel(errOver) })
 		<-ended
+		enough.Stop()
+		cancel(errOver)
 		stop()
+	}
+}
+
+// wasHead reports whether the run is at the head of its job's queue, or has been.
+func (r *Run) wasHead() bool {
+	select {
+	case <-r.head:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -311,6 +338,8 @@ func (r *Run) showJob(ctx context.Context, announce func() error) (stop func() b
 		}
 		select {
 		case <-time.After(otherAgain):
+		case <-r.left:
+			return nil, errOver
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
