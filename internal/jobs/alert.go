@@ -27,6 +27,8 @@ func (s *Service) newMonitor(j *Job) *alert.JobMonitor {
 // is to have it: as they reach the disk in this order, a process that is killed in between leaves the end in the store,
 // where the next one finds it, and compares it with what the alert has seen.
 func (s *Service) alertEnded(run wire.Run) {
+	s.ending.Lock()
+	defer s.ending.Unlock()
 	stays := s.failsBeside(run)
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
@@ -46,6 +48,8 @@ func (s *Service) found(run wire.Run) {
 // alertFound tells the alert of a job of the end of a run of another process, which was found in the store, unless that
 // process told it. If the clock was set back, the end may be told twice.
 func (s *Service) alertFound(run wire.Run) {
+	s.ending.Lock()
+	defer s.ending.Unlock()
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
 	j := s.Job(run.Job)

@@ -82,11 +82,17 @@ func (p *passed) conflicts(r *Run) int {
 	return ahead
 }
 
+// ends are the statuses of runs that have ended, but for those that were cancelled, which say nothing of their lanes.
+var ends = []string{
+	string(progress.StatusSucceeded), wire.StatusWarned, string(progress.StatusFailed), string(progress.StatusTimedOut), string(progress.StatusLost),
+}
+
 // lanesLook is how many ends are looked at for those of other lanes.
 const lanesLook = 500
 
 // failsBeside reports that a run of a job with parallel_by has succeeded, and the newest one of another lane has not: the alert
-// of the job is about that, too.
+// of the job is about that, too. An end counts when the store has it: its alert is told before the archive has it. The caller holds
+// Service.ending.
 func (s *Service) failsBeside(run wire.Run) bool {
 	j := s.Job(run.Job)
 	if j == nil || len(j.ParallelBy) == 0 || run.Status != progress.StatusSucceeded || j.alert.Alert() == nil {
@@ -94,15 +100,12 @@ func (s *Service) failsBeside(run wire.Run) bool {
 	}
 	ctx, done := context.WithTimeout(context.Background(), archiveWithin)
 	defer done()
-	list, err := s.deps.Archive.List(ctx, archive.RunFilter{Job: run.Job, Limit: lanesLook})
+	list, _, err := s.Runs(ctx, archive.RunFilter{Job: run.Job, Statuses: ends, Limit: lanesLook})
 	if err != nil {
 		return false
 	}
 	looked := map[string]bool{laneOf(j.Job, run.Args): true}
 	for _, r := range list {
-		if r.Status == string(progress.StatusCancelled) {
-			continue
-		}
 		lane := laneOf(j.Job, recordOf(r.ID, r.Data).Args)
 		if failed := r.Status != string(progress.StatusSucceeded) && r.Status != wire.StatusWarned; failed && !looked[lane] {
 			return true

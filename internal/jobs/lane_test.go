@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -69,4 +70,17 @@ func TestTheNewestEndIsShown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An alert that a run of one lane has fired goes on when a run of another succeeds before the archive has the end of the first.
+func TestASuccessEndsNoAlertOfAnotherLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, runs := openLanes(t, 1500*time.Millisecond, time.Second, nil, errors.New("no"))
+		for _, run := range runs {
+			run.Wait(t.Context(), time.Minute)
+		}
+		if got, want := b.changes(), []string{"job/j firing failed"}; !slices.Equal(got, want) {
+			t.Errorf("the alert has changed as %q, want %q", got, want)
+		}
+	})
 }

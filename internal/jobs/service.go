@@ -12,7 +12,7 @@
 // # Concurrency
 //
 // All methods may be called from any goroutine, but only one change may be prepared at a time. Locks are taken in this
-// order: Service.alerting, queue.mu, that of Run.progress, those of the Tracker and the store, past.mu.
+// order: Service.ending, Service.alerting, queue.mu, that of Run.progress, those of the Tracker and the store, past.mu.
 //
 // Each run has one goroutine, from its start to its end; one follows the store, and one brings the ends that it finds there
 // into the archive. [Service.Stop] ends all of them and waits for them.
@@ -103,6 +103,9 @@ type Service struct {
 	units      *units    // nil: no other process shares the store
 	opened     time.Time // by the wall clock
 	silent     time.Time // until when isStored does not ask the archive; guarded by queue.mu
+
+	// ending is held from looking at the newest ends of a job until its alert was told one, so that no other is told in between.
+	ending sync.Mutex
 
 	// alerting is held from looking up a job until its alert was told something: it is the one that holds then.
 	alerting sync.Mutex
