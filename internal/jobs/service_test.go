@@ -276,6 +276,7 @@ jobs:
   joins:    {exec: [x, "{n}"], args: {n: {type: int, default: 0}}, group: g}
   queues:   {exec: [x, "{n}"], args: {n: {type: int, default: 0}}, on_busy: queue, queue: 3, group: g}
   replaces: {exec: [x, "{n}"], args: {n: {type: int, default: 0}}, on_busy: replace}
+  lanes:    {exec: [x, "{n}"], args: {n: {type: int, default: 0}}, on_busy: queue, parallel_by: n}
 `, func(ctx context.Context) error {
 				working.Add(1)
 				defer working.Add(-1)
@@ -290,8 +291,8 @@ jobs:
 			for user := range 6 {
 				users.Go(func() {
 					for i := range 40 {
-						name := []string{"joins", "queues", "replaces"}[(user+i)%3]
-						opts := n(i % 4)
+						name := []string{"joins", "queues", "replaces", "lanes"}[(user+i)%4]
+						opts := n(i % 3)
 						opts.Audit = func(_ string, attrs ...slog.Attr) {
 							if !attrs[len(attrs)-1].Value.Bool() { // it is a run of its own
 								begun.Add(1)
@@ -311,7 +312,7 @@ jobs:
 			if left := working.Load(); left != 0 {
 				t.Errorf("%d runs are at work after Stop", left)
 			}
-			for _, name := range []string{"joins", "queues", "replaces"} {
+			for _, name := range []string{"joins", "queues", "replaces", "lanes"} {
 				if running, queued := b.Count(name); running+queued != 0 {
 					t.Errorf("%s has %d runs at work and %d that wait after Stop", name, running, queued)
 				}
