@@ -82,6 +82,7 @@ func TestAllThatWaitedBeginAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		synctest.Wait() // the first one has begun its work, so it does not begin again
 		b.Stop()
 		stopped := time.Now()
 		time.Sleep(time.Hour)
@@ -139,6 +140,7 @@ func TestWhatBeginsAgainWaitsForItsReplica(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		synctest.Wait() // the first one has begun its work, so it does not begin again
 		b.Stop()
 		stopped := time.Now()
 		var worked atomic.Int64
