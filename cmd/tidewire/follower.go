@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -129,7 +130,7 @@ func (f *follower) take(u update) error {
 			f.away = time.Now()
 		} else if time.Since(f.away) > unreachable {
 			return fmt.Errorf(
-				"%s has not answered for %v; the run may still be in progress there: %w", f.gw, unreachable,
+				"%s has not answered for %s; the run may still be in progress there: %w", f.gw, clock.Words(unreachable),
 				f.gw.explained(u.err),
 			)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/notify"
@@ -91,13 +92,13 @@ func tellTest(ctx context.Context, out io.Writer, to *config.Notify, state, link
 	err = to.Receiver.Send(
 		kind.WithTrace(ctx, kind.NewTrace(&answer, nil)), client, notify.Test(to.Name, state, link, start.UTC()))
 	if failed, ok := errors.AsType[*notify.Error](err); ok && failed.After > 0 {
-		return fmt.Errorf("%s was not told (%s): %w; it wants to be left alone for %v", to.Name, state, err, failed.After)
+		return fmt.Errorf("%s was not told (%s): %w; it wants to be left alone for %s", to.Name, state, err, clock.Words(failed.After))
 	}
 	if err != nil {
 		return fmt.Errorf("%s was not told (%s): %w", to.Name, state, err)
 	}
-	_, err = fmt.Fprintf(out, "%s was told by %s (%s) after %v: %s\n", to.Name, to.Receiver.Kind(), state,
-		time.Since(start).Round(time.Millisecond), strings.TrimSpace(answer.String()))
+	_, err = fmt.Fprintf(out, "%s was told by %s (%s) after %s: %s\n", to.Name, to.Receiver.Kind(), state,
+		clock.Words(time.Since(start).Round(time.Millisecond)), strings.TrimSpace(answer.String()))
 	return err
 }
 

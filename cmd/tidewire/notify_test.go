@@ -30,7 +30,7 @@ notify:
 sources: {a: {exec: [echo, 1]}}
 `, strings.TrimPrefix(server.URL, "http://")))
 	code, out, errs := tidewire(t, "notify", "test", config, "phone")
-	want := regexp.MustCompile(`^phone was told by ntfy \(firing\) after \d+m?s: 200 OK\nphone was told by ntfy \(resolved\) after \d+m?s: 200 OK\n$`)
+	want := regexp.MustCompile(`^phone was told by ntfy \(firing\) after \d+ m?s: 200 OK\nphone was told by ntfy \(resolved\) after \d+ m?s: 200 OK\n$`)
 	if code != 0 || !want.MatchString(out) || errs != "" {
 		t.Errorf("notify test = %d, %q, %q", code, out, errs)
 	}
@@ -42,7 +42,7 @@ sources: {a: {exec: [echo, 1]}}
 
 	status = http.StatusTooManyRequests
 	code, out, errs = tidewire(t, "notify", "test", config, "phone")
-	if want := "tidewire: phone was not told (firing): POST " + server.URL + ": 429 Too Many Requests: no ***; it wants to be left alone for 30s\n"; code != exitFailure || out != "" || errs != want {
+	if want := "tidewire: phone was not told (firing): POST " + server.URL + ": 429 Too Many Requests: no ***; it wants to be left alone for 30 s\n"; code != exitFailure || out != "" || errs != want {
 		t.Errorf("notify test = %d, %q, %q, want %q", code, out, errs, want)
 	}
 	if code, out, errs := tidewire(t, "notify", "test", config, "horn"); code != 0 || strings.Count(out, ": exit status 0\n") != 2 {

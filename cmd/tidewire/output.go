@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
@@ -116,7 +117,7 @@ func (o *outputReader) lost(err error) error {
 		return nil
 	}
 	if time.Since(o.away) > unreachable {
-		return fmt.Errorf("%s has not answered for %v: %w", o.gw, unreachable, o.gw.explained(err))
+		return fmt.Errorf("%s has not answered for %s: %w", o.gw, clock.Words(unreachable), o.gw.explained(err))
 	}
 	return nil
 }

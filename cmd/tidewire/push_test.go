@@ -19,7 +19,7 @@ func TestPushCommand(t *testing.T) {
 			switch r.PathValue("name") {
 			case "full":
 				w.WriteHeader(429)
-				io.WriteString(w, `{"detail":"\"full\" was sent too much: it takes at most 2/h: the next one in 1s"}`)
+				io.WriteString(w, `{"detail":"\"full\" was sent too much: it takes at most 2/h: the next one in 1 s"}`)
 			case "later":
 				w.WriteHeader(202)
 			default:

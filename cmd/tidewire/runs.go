@@ -139,7 +139,7 @@ func runsGrid(rows []wire.Run, withJob bool, now time.Time) grid {
 			if r.FinishedAt != nil {
 				end = *r.FinishedAt
 			}
-			took = clock(max(0, end.Sub(*r.StartedAt)))
+			took = stopwatch(max(0, end.Sub(*r.StartedAt)))
 		}
 		if r.Error != nil {
 			message = *r.Error

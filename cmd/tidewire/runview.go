@@ -101,7 +101,7 @@ func (v *runView) finish() {
 		glyph, colour = "!", terminal.Yellow
 	}
 	words := fmt.Sprintf(
-		"%s %s after %s", v.job, strings.ReplaceAll(text.Line(string(s.Status)), "_", " "), clock(took),
+		"%s %s after %s", v.job, strings.ReplaceAll(text.Line(string(s.Status)), "_", " "), stopwatch(took),
 	)
 	if s.Warned {
 		words += ", with a warning"
@@ -149,15 +149,15 @@ func (v *runView) words() (words []string) {
 func (v *runView) bar(now time.Time) string {
 	columns, _ := v.screen.Size()
 	columns-- // a cursor after the last column would be in the next line
-	times := clock(v.elapsed(now))
+	times := stopwatch(v.elapsed(now))
 	if left, ok := v.left(now); ok {
-		times += ", " + clock(left) + " left"
+		times += ", " + stopwatch(left) + " left"
 	}
 	words := v.words()
 	if !v.retryAt.IsZero() {
 		words = []string{"reconnecting"}
 		if wait := v.retryAt.Sub(now); wait > 0 {
-			words[0] += " in " + clock(wait+time.Second/2)
+			words[0] += " in " + stopwatch(wait+time.Second/2)
 		}
 	}
 	left := v.job
@@ -205,8 +205,8 @@ func (v *runView) left(now time.Time) (time.Duration, bool) {
 	return time.Duration(float64(v.elapsed(now)) * (100 - *p) / *p), true
 }
 
-// clock formats a duration like a clock: 0:07, 12:40, 1:02:03.
-func clock(d time.Duration) string {
+// stopwatch formats a duration as a stopwatch shows it: 0:07, 12:40, 1:02:03.
+func stopwatch(d time.Duration) string {
 	s := int(d / time.Second)
 	if s < 3600 {
 		return fmt.Sprintf("%d:%02d", s/60, s%60)

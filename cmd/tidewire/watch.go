@@ -234,7 +234,7 @@ func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) 
 	if !w.table.retryAt.IsZero() {
 		state, colour = "reconnecting", terminal.Yellow
 		if wait := w.table.retryAt.Sub(now); wait > 0 {
-			state += " in " + clock(wait+time.Second/2)
+			state += " in " + stopwatch(wait+time.Second/2)
 		}
 	}
 	left := fmt.Sprintf("%s  %s", w.gw, w.table.counts())

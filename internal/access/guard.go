@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 )
 
@@ -22,7 +22,7 @@ var ErrUnknownToken = errors.New("this token is not valid")
 type TooManyError struct{ Wait time.Duration }
 
 func (e *TooManyError) Error() string {
-	return fmt.Sprintf("too many attempts failed: try again in %v", e.Wait)
+	return "too many attempts failed: try again in " + clock.Words(e.Wait)
 }
 
 // kind is a way of identifying a user.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/internal/web"
@@ -102,7 +103,7 @@ func (a *API) refresh(r *http.Request) *problem.Problem {
 	case wait > 0:
 		again := time.Duration(seconds(wait)) * time.Second
 		p.Status, p.RetryAfter = http.StatusTooManyRequests, seconds(wait)
-		p.Detail = fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again)
+		p.Detail = fmt.Sprintf("the limit of the upstream lets %q be polled again in %s", name, clock.Words(again))
 	default:
 		a.record(r, "refresh", slog.String("source", name))
 		return nil

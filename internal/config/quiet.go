@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/cron"
 	"github.com/tidewire/tidewire/internal/grammar"
 )
@@ -88,7 +89,7 @@ func checkQuiet(length *grammar.Node, q *Quiet) {
 			return
 		}
 		if pause := next.Sub(begin); pause < q.For {
-			length.Problem(fmt.Sprintf("for: the time begins again %v later, before it is over", pause),
+			length.Problem(fmt.Sprintf("for: the time begins again %s later, before it is over", clock.Words(pause)),
 				"make it shorter, or let it begin less often: the first field of at is the minute")
 			return
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/clock"
 )
 
 // Audited records what the audit log was told, if it is of one of the kinds of events. The records of the audit log are
@@ -38,7 +39,7 @@ func (j *Journal) Audited(r audit.Record) {
 		said.copy(data, "lane")
 		if took, ok := said["seconds"]; ok {
 			data["seconds"] = took.Float64()
-			e.Text += " after " + time.Duration(took.Float64()*float64(time.Second)).Round(time.Millisecond).String()
+			e.Text += " after " + clock.Words(time.Duration(took.Float64()*float64(time.Second)).Round(time.Millisecond))
 		}
 	case "silence", "end-silence", "acknowledge":
 		e.Kind, e.Source, e.Text = Alert, said.text("source"), said.alert(r.Action, data)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/clock"
 )
 
 const (
@@ -122,7 +123,7 @@ func (j *Journal) reportLocked(of subject, w *window) {
 		within := j.deps.Clock.Now().Sub(w.since).Round(time.Second)
 		j.addLocked(archive.Event{
 			Kind: of.kind, Source: of.source, Job: of.job,
-			Text: fmt.Sprintf("%d more changes within %v, now %s", more, within, w.last.State),
+			Text: fmt.Sprintf("%d more changes within %s, now %s", more, clock.Words(within), w.last.State),
 		}, w.last)
 	}
 }

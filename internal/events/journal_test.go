@@ -105,7 +105,7 @@ func TestWhatIsAuditedIsAnEvent(t *testing.T) {
 			`start  : started {}`,
 			`run scan/R1 ann: started {"status":"queued"}`,
 			`run scan/R1 ann: asked to end {"status":"cancelling"}`,
-			`run scan/R1 tidewire: cancelled after 1.25s {"seconds":1.25,"status":"cancelled"}`,
+			`run scan/R1 tidewire: cancelled after 1.25 s {"seconds":1.25,"status":"cancelled"}`,
 			`reload  ann: 1 added, 2 removed {"added":["source/a"],"removed":["job/x","job/y"]}`,
 			`reload  tidewire: refused: a.yaml:3: wrong {"error":"a.yaml:3: wrong\nmore"}`,
 			`reload  ann: nothing changed {}`,
@@ -145,7 +145,7 @@ func TestChangesThatFlapAreCounted(t *testing.T) {
 		b.Report()
 		b.Report()
 		got := b.lines()[13:]
-		if want := []string{`state flaps : 50 more changes within 10m0s, now ok {"state":"ok","more":50}`}; !slices.Equal(got, want) {
+		if want := []string{`state flaps : 50 more changes within 10 min, now ok {"state":"ok","more":50}`}; !slices.Equal(got, want) {
 			t.Errorf("then %q, want %q", got, want)
 		}
 		b.SourceChanged("flaps", "ok", "stale", &why)
@@ -155,7 +155,7 @@ func TestChangesThatFlapAreCounted(t *testing.T) {
 		b.SourceChanged("calm", "ok", "stale", &why)
 		b.Stopping()
 		got = b.lines()[14:]
-		if want := `state calm : 1 more changes within 0s, now stale {"state":"stale","error":"no route","more":1}`; len(got) != 13 ||
+		if want := `state calm : 1 more changes within 0 s, now stale {"state":"stale","error":"no route","more":1}`; len(got) != 13 ||
 			got[0] != `state flaps : stale: no route {"state":"stale","before":"ok","error":"no route"}` || got[11] != want || got[12] != `stop  : stopped {}` {
 			t.Errorf("in the end %q, want a change, 10 changes, %q and the stop", got, want)
 		}
@@ -226,7 +226,7 @@ func TestThingsWhoseChangesAreCountedAreBounded(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		b.Report()
 		lines := b.lines()
-		if got, want := lines[len(lines)-1], `state flaps : 5 more changes within 10m0s, now stale {"state":"stale","more":5}`; got != want {
+		if got, want := lines[len(lines)-1], `state flaps : 5 more changes within 10 min, now stale {"state":"stale","more":5}`; got != want {
 			t.Errorf("then %q, want %q", got, want)
 		}
 	})

@@ -393,7 +393,7 @@ func TestAMissedRunIsTold(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorkshop(t, strings.Replace(syncing("{on: missed, notify: ops}"), "timeout: 30s", "limit: 1/d", 1))
 			w.until(3*time.Minute + 30*time.Second)
-			w.wants("2m0s ops: firing missed: 1 in 24h0m0s is the limit of starts: the next one is possible at 2000-01-02T00:01:00Z")
+			w.wants("2m0s ops: firing missed: 1 in 24 h is the limit of starts: the next one is possible at 2000-01-02T00:01:00Z")
 		})
 	})
 	t.Run("away", func(t *testing.T) {

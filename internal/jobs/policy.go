@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -66,8 +67,8 @@ func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started,
 	}
 	if at := q.availableLocked(j, now); at != nil && !takesPlace(j.Job, opts) {
 		return started{}, &Refusal{Code: Limited, After: at.Sub(now),
-			Detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s",
-				j.Limit.Starts, j.Limit.Per, q.clock.People(*at).Format(time.RFC3339))}
+			Detail: fmt.Sprintf("%d in %s is the limit of starts: the next one is possible at %s",
+				j.Limit.Starts, clock.Words(j.Limit.Per), q.clock.People(*at).Format(time.RFC3339))}
 	}
 	if j.OnBusy == config.BusyReplace {
 		for _, r := range own {

@@ -3,6 +3,8 @@ package kind
 import (
 	"fmt"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/clock"
 )
 
 // A Pushed source gets its values with requests to Tidewire: its fetchers are each a [Receiver].
@@ -33,5 +35,5 @@ type TooOftenError struct {
 }
 
 func (e *TooOftenError) Error() string {
-	return fmt.Sprintf("it takes at most %s: the next one in %v", e.Limit, e.Wait.Round(time.Millisecond))
+	return fmt.Sprintf("it takes at most %s: the next one in %s", e.Limit, clock.Words(e.Wait.Round(time.Millisecond)))
 }

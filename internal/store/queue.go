@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/clock"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 var (
 	errClosed  = errors.New("it is closed")
 	errFull    = errors.New("too much waits to be written")
-	errStalled = fmt.Errorf("the disk has not answered for %v", stalledAfter)
+	errStalled = errors.New("the disk has not answered for " + clock.Words(stalledAfter))
 )
 
 // op is something to be written.

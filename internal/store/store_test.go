@@ -340,7 +340,7 @@ func TestDiskThatHangs(t *testing.T) {
 		}
 		release()
 		closeDir(t, d)
-		for _, want := range []string{"the disk has not answered for 5s", "is written again"} {
+		for _, want := range []string{"the disk has not answered for 5 s", "is written again"} {
 			if strings.Count(log.String(), want) != 1 {
 				t.Errorf("the log does not have %q once:\n%s", want, &log)
 			}

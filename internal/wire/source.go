@@ -2,8 +2,9 @@ package wire
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/clock"
 )
 
 // The states of a source. They are untyped, so that they compare with what a program has decoded into any.
@@ -65,16 +66,7 @@ type Show struct {
 type Span time.Duration
 
 // MarshalText gives the span as "24h", "1h30m" or "45s".
-func (s Span) MarshalText() ([]byte, error) {
-	text := time.Duration(s).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return []byte(text), nil
-}
+func (s Span) MarshalText() ([]byte, error) { return []byte(clock.Short(time.Duration(s))), nil }
 
 // UnmarshalText reads what [time.ParseDuration] reads.
 func (s *Span) UnmarshalText(text []byte) error {
