@@ -95,14 +95,14 @@ func (r *Run) styled(line string) (shown string, spans []text.Span) {
 	return shown, spans
 }
 
-// loneSurrogate matches half of a character above U+FFFF as JSON escapes it, and what looks like one in part: a whole one, and a
-// backslash.
-var loneSurrogate = regexp.MustCompile(`\\\\|(?i:\\ud[89ab]..\\ud[c-f]..|\\ud[89a-f]..)`)
+// surrogates matches the escapes of JSON for a character above U+FFFF, which are a pair, and one of them alone, which is no character.
+// It matches an escaped backslash too, so that none of these begins at its second half.
+var surrogates = regexp.MustCompile(`\\\\|(?i:\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|\\ud[89a-f][0-9a-f]{2})`)
 
 // resultOf returns a text as the result of the run: JSON without secrets that every decoder can read, also inside the
 // answers that contain it. It reports false for anything else.
 func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
-	whole := loneSurrogate.ReplaceAllStringFunc(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")), func(escape string) string {
+	whole := surrogates.ReplaceAllStringFunc(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")), func(escape string) string {
 		if len(escape) == len(`\ud800`) {
 			return `\ufffd`
 		}

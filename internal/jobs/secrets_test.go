@@ -16,6 +16,7 @@ func TestAResultHasNoHalvesOfCharacters(t *testing.T) {
 		`"\\ud800 \\\ud800"`:            `"\\ud800 \\\ufffd"`,
 		`"\ud800\ud83d\ude00"`:          `"\ufffd\ud83d\ude00"`,
 		`"\ud800\\ude00"`:               `"\ufffd\\ude00"`,
+		`"\ud8"00"`:                     "", // which is no JSON
 	} {
 		if got := jobs.ResultOf(text); got != want {
 			t.Errorf("the result of %s is %s, want %s", text, got, want)
