@@ -98,7 +98,7 @@ func (h *HTTP) Show(m Message) (string, error) {
 
 // secrets are those of the webhook, whose whole address is often a credential.
 func (h *HTTP) secrets() *secret.Redactor {
-	address := h.Upstream.URL.JoinPath(h.Path)
+	address, _ := h.Upstream.At(h.Path) // the path was checked with the configuration
 	all := secret.OfQuery(address.Query())
 	if h.JSON != nil {
 		all = append(all, secret.OfExpression(h.JSON.String())...)

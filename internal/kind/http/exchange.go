@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -252,8 +253,8 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	body := bytes.NewBuffer(make([]byte, 0, size))
 	for part := value.Small; ; {
 		n, err := body.ReadFrom(io.LimitReader(resp.Body, int64(part)))
-		if resp.Uncompressed && errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errors.New("the answer says that it is gzip, which ends too early or is none")
+		if resp.Uncompressed && (errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF)) {
+			return nil, errors.New("the answer has Content-Encoding: gzip, but is no gzip or ends too early")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
