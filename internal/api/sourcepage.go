@@ -197,7 +197,7 @@ func later(a, b time.Time) time.Time {
 func (a *API) goneSource(w http.ResponseWriter, r *http.Request, name string) {
 	text := "It was removed from the configuration, or never was in it."
 	if strings.Contains(name, "/") {
-		text = "It has left, as a row of another source that is not among its rows any more; or it was removed from the configuration, or never was in it."
+		text = "It is not among the rows of its source any more, was removed from the configuration, or never was in it."
 	}
 	a.gone(w, r, "There is no source “"+name+"”", text)
 }

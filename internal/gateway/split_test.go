@@ -711,7 +711,7 @@ func TestARowThatIsMissingStaysForItsTime(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		s.shows("after a minute", "boiler ok 1\n  boiler/1 ok 20")
-		if w := s.do("GET", "/sources/boiler%2F2"); w.Code != 404 || !strings.Contains(w.Body.String(), "not among its rows any more") {
+		if w := s.do("GET", "/sources/boiler%2F2"); w.Code != 404 || !strings.Contains(w.Body.String(), "not among the rows of its source any more") {
 			t.Errorf("the page of a row that has left is %d %s", w.Code, w.Body)
 		}
 		stop()

@@ -158,7 +158,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	return s
 }
 
-// input returns the newest snapshot of an input.
+// input returns the snapshot of an input from which the poll in progress computes: the newest one, unless s.taken had another.
 func (s *poller) input(name string) []byte {
 	if data, ok := s.now[name]; ok {
 		return data

@@ -27,9 +27,9 @@ type UnusableError struct{ Why string }
 
 func (e *UnusableError) Error() string { return e.Why }
 
-// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published and stored, and those of
-// its rows if the source is split: counts is true then. It is false if the value is to count later, as at_most of the source says, or when the store has it, which takes longer
-// than usual.
+// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published and stored, and
+// those of its rows if the source is split: counts is true then. It is false if the value is to count later, as at_most of the
+// source says, or when the store has it, which takes longer than usual.
 //
 // The error is [ErrNoSource], [ErrNotPushed], [ErrElsewhere], a [*kind.TooOftenError], an [*UnusableError], the cause of ctx, or
 // that the scheduler has ended.

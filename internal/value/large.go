@@ -14,8 +14,8 @@ const (
 	// arrays and elements, see [DecodedSize]. That is some 10 times the length of records, and 100 times that of
 	// [{"a":1},…].
 	MaxDecoded = 32 << 20
-	// MaxReading is how many bytes more than [Small] all answers have together while they are read, but for one that may be
-	// of any size.
+	// MaxReading is how many bytes all answers together have in memory while they are read, of each those beyond [Small]. One
+	// more answer of any size may be read beside that.
 	MaxReading = 12 << 20
 )
 
@@ -25,10 +25,11 @@ var (
 	decoding = make(chan struct{}, 1)
 )
 
-// A place is what one poll holds: so many steps of reading, or all that it wants of it, and decoding.
+// A place is what one poll holds.
 type place struct {
-	steps           int
-	first, decoding bool
+	steps    int  // of [Small] bytes each, of reading
+	first    bool // it reads on without more steps
+	decoding bool
 }
 
 type placeKey struct{}
@@ -52,9 +53,9 @@ func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 	}
 }
 
-// AdmitReading waits until ctx may read so many bytes more of an answer that is not small. Slow answers hold little more
-// than they have, and leave the rest to others. Where many answers have taken all that there is, so that each would wait for the
-// others, one of them goes on.
+// AdmitReading waits until ctx may read so many bytes more of an answer that is not small. A slow answer holds little more
+// than has come of it, and leaves the rest to others. If MaxReading is used up by answers that all want more, one of them reads on
+// without a bound but [MaxBody], so that they do not wait for each other.
 func AdmitReading(ctx context.Context, bytes int) error {
 	p, _ := ctx.Value(placeKey{}).(*place)
 	for ; p != nil && !p.first && bytes > 0; bytes -= Small {
