@@ -15,7 +15,7 @@ const (
 	// [{"a":1},…].
 	MaxDecoded = 32 << 20
 	// MaxReading is how many bytes all answers together have in memory while they are read, of each those beyond [Small]. One
-	// more answer of any size may be read beside that.
+	// more answer of any size may be read beside that, and the further pages of the one that is being decoded.
 	MaxReading = 12 << 20
 )
 
@@ -55,10 +55,11 @@ func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 
 // AdmitReading waits until ctx may read so many bytes more of an answer that is not small. A slow answer holds little more
 // than has come of it, and leaves the rest to others. If MaxReading is used up by answers that all want more, one of them reads on
-// without a bound but [MaxBody], so that they do not wait for each other.
+// without a bound but [MaxBody], so that they do not wait for each other. So does an answer in pages of which the first ones are
+// decoded: those that have been read wait for its end.
 func AdmitReading(ctx context.Context, bytes int) error {
 	p, _ := ctx.Value(placeKey{}).(*place)
-	for ; p != nil && !p.first && bytes > 0; bytes -= Small {
+	for ; p != nil && !p.first && !p.decoding && bytes > 0; bytes -= Small {
 		select {
 		case reading <- struct{}{}:
 			p.steps++

@@ -79,6 +79,27 @@ func TestLargeAnswersWaitForEachOther(t *testing.T) {
 	}
 }
 
+// An answer in pages is decoded as they come. Those that have been read wait for its end, so it cannot wait for these.
+func TestFurtherPagesWaitForNoOtherAnswer(t *testing.T) {
+	admitted := func(admit func(context.Context) error) context.Context {
+		ctx, done := value.WithAdmission(t.Context())
+		t.Cleanup(done)
+		if err := admit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return ctx
+	}
+	pages := admitted(func(ctx context.Context) error { return value.AdmitDecoding(ctx, value.Small+1) })
+	for range 2 { // which is all that there is
+		admitted(func(ctx context.Context) error { return value.AdmitReading(ctx, value.MaxReading) })
+	}
+	pages, cancel := context.WithCancel(pages)
+	cancel()
+	if err := value.AdmitReading(pages, value.MaxBody); err != nil {
+		t.Errorf("a further page = %v, want it not to wait", err)
+	}
+}
+
 // A slowAnswer has a bit more than a small one, and then nothing more until its request ends.
 type slowAnswer struct {
 	left  int
