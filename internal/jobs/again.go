@@ -39,6 +39,13 @@ type again struct {
 	runs map[string][]wire.Run // by job; a goroutine of each job that is there begins them
 }
 
+// has reports whether runs of a job are to begin again.
+func (a *again) has(job string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.runs[job]) > 0
+}
+
 const (
 	// againWithin is how long a run waits for the ends of those before it, which were in the same queue.
 	againWithin = 10 * time.Second

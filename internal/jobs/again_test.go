@@ -99,6 +99,39 @@ func TestAllThatWaitedBeginAgain(t *testing.T) {
 	})
 }
 
+// A process that ends before all have begun again leaves the others to the next one, whatever has begun and ended meanwhile.
+func TestWhatHasNotBegunAgainIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const yaml = `jobs: {scan: {exec: [x, "{n}"], args: {n: {type: int}}, on_busy: queue, queue: 1000, keep: {runs: 2}}}`
+		runs := archive.NewMemoryRuns(nil)
+		b := openOn(t, runs, yaml, untilDone)
+		const waiting = 30
+		for i := range waiting + 1 {
+			opts := jobs.StartOptions{Trigger: wire.TriggerHook, Args: map[string]any{"n": int64(i)}}
+			if _, _, err := b.Start(t.Context(), b.Job("scan"), opts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.Stop()
+		var worked, asked atomic.Int64
+		work := func(context.Context) error { worked.Add(1); return nil }
+		next := openAfter(t, runs, time.Now(), yaml, work, func() error {
+			if asked.Add(1) > 10 {
+				return &jobs.Refusal{Code: jobs.NoAnswer, Detail: "no replica answers"}
+			}
+			return nil
+		})
+		time.Sleep(time.Minute)
+		next.Stop()
+		next = openAfter(t, runs, time.Now(), yaml, work, func() error { return nil })
+		time.Sleep(time.Minute)
+		if got := worked.Load(); got != waiting {
+			t.Errorf("%d runs have begun again, want %d", got, waiting)
+		}
+		next.Stop()
+	})
+}
+
 // A start that follows a run leads to one run, even if nothing is kept of that any more: whoever finds the end of the run before again
 // may not know.
 func TestWhatFollowsIsStartedOnce(t *testing.T) {

@@ -26,9 +26,9 @@ func (k keptRuns) add(run *wire.Run, keep int) (surplus []string) {
 }
 
 // keepOf is how many runs of a job are kept when one has ended. If its process has, too, others that waited behind it are kept until
-// the runs are there that take their places.
+// the runs are there that take their places, of which the first may have ended by then.
 func keepOf(run wire.Run, j *Job) int {
-	if run.Status == progress.StatusLost || run.Error != nil && *run.Error == errStopping.Error() {
+	if run.Status == progress.StatusLost || run.Error != nil && *run.Error == errStopping.Error() || j.s.again.has(run.Job) {
 		return max(j.Keep.Runs, againRuns)
 	}
 	return j.Keep.Runs
