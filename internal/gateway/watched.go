@@ -16,7 +16,7 @@ type watched struct {
 	g       *gateway
 	records *replica.Records
 
-	mu   sync.Mutex // guards the fields below
+	mu   sync.Mutex // guards the fields below, and the order in which here is kept; before the lock of records
 	all  map[string][]string
 	here []byte // what is watched at this replica, as JSON
 }
@@ -56,14 +56,12 @@ func (w *watched) set(names []string) {
 	slices.Sort(names)
 	data, _ := json.Marshal(names) // texts encode
 	w.mu.Lock()
-	same := bytes.Equal(data, w.here) || w.here == nil && len(names) == 0
-	if !same {
-		w.here = data
+	defer w.mu.Unlock()
+	if bytes.Equal(data, w.here) || w.here == nil && len(names) == 0 {
+		return
 	}
-	w.mu.Unlock()
-	if !same {
-		w.records.Keep(w.g.replica.ID(), data, false)
-	}
+	w.here = data
+	w.records.Keep(w.g.replica.ID(), data, false)
 }
 
 // told is told of a list.
@@ -113,11 +111,10 @@ func (w *watched) sum() {
 // moved is called, within the locks of the store, when there are other replicas.
 func (w *watched) moved() {
 	w.mu.Lock()
-	here := w.here
-	w.mu.Unlock()
-	if here != nil && !bytes.Equal(w.records.Left(w.g.replica.ID()), here) { // it was lost with the lease
-		w.records.Keep(w.g.replica.ID(), here, false)
+	if w.here != nil && !bytes.Equal(w.records.Left(w.g.replica.ID()), w.here) { // it was lost with the lease
+		w.records.Keep(w.g.replica.ID(), w.here, false)
 	}
+	w.mu.Unlock()
 	w.records.Moved()
 	w.sum()
 }

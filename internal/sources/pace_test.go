@@ -273,6 +273,22 @@ func TestWatchersOfWhatIsComputedWatchItsInputs(t *testing.T) {
 	})
 }
 
+// While a source still counts as watched after its last watcher has left, somebody may come to another one.
+func TestAWatcherOfAnotherSourceKeepsNoPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolling(t, twoPaces+`
+  other: {exec: [other], every: {normal: 10s, unwatched: never}}
+`)
+		leave := p.watch("tank")
+		time.Sleep(30 * time.Second)
+		leave()
+		time.Sleep(2 * time.Second)
+		defer p.watch("other")()
+		time.Sleep(10 * time.Second)
+		p.wantPolls("tank is not watched", "tank", 10*time.Minute, 10)
+	})
+}
+
 func TestTheValueSetsThePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolling(t, `

@@ -43,13 +43,16 @@ func (svc *Service) checkWatchers(_ context.Context, internal *smartpoll.Interna
 			s.unwatchedSince = time.Time{}
 		case s.wanted && s.unwatchedSince.IsZero() && !svc.isWatchedElsewhere(s.Name):
 			s.unwatchedSince = now
-			internal.ScheduleSooner(watchersKey{}, linger)
 		}
 	}
 	wanted := make(map[*poller]bool)
 	var here []string
 	for _, s := range sources {
-		isHere := s.topic.Watched() || !s.unwatchedSince.IsZero() && now.Sub(s.unwatchedSince) < linger
+		isHere := s.topic.Watched()
+		if left := linger - now.Sub(s.unwatchedSince); !s.unwatchedSince.IsZero() && left > 0 {
+			isHere = true
+			internal.ScheduleSooner(watchersKey{}, left) // by each check: this one may have come in the place of that
+		}
 		if isHere && svc.deps.Watched != nil {
 			here = append(here, s.Name)
 		}
