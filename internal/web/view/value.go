@@ -60,7 +60,7 @@ func (l Look) headline(c *Card, v any, show wire.Show) {
 			c.Exact = Shown(exact, 60)
 		}
 	case string:
-		if text := strings.TrimSpace(Shown(v, 200)); len([]rune(text)) > 14 {
+		if text := strings.TrimSpace(Shown(v, 200)); length(text) > 14 {
 			c.Text = text
 		} else if c.Value = text; text == "" {
 			c.Text = "A text without visible characters"

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Lasted is a duration in words that are read at a glance: "12 s", "4 min", "5 h 12 min", "9 days".
@@ -99,7 +98,7 @@ func Number(n json.Number, decimals *int, compact bool) string {
 	x, err := n.Float64()
 	if whole, ok := wholeOf(n, x); ok && (decimals == nil || *decimals == 0 || len(whole) > 15) {
 		digits := grouped(whole)
-		if !compact || utf8.RuneCountInString(digits) <= room {
+		if !compact || length(digits) <= room {
 			return digits
 		}
 	}
